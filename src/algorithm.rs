@@ -1,0 +1,261 @@
+//! Algorithm names: what CMS object identifiers, `micalg` tokens and strengths mean.
+//!
+//! The types are closed enums that may grow, not open identifiers: an algorithm takes effect only when
+//! the crate knows its wire names, its sizes and what it may be combined with.
+
+use const_oid::ObjectIdentifier;
+
+/// A message digest, as named by `micalg`, `Received-content-MIC` and CMS (RFC 5754, RFC 8551 section 3.5.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum DigestAlgorithm {
+    /// SHA-1: a MIC digest that old partners still ask for; no security is drawn from it.
+    #[cfg_attr(feature = "serde", serde(rename = "sha-1"))]
+    Sha1,
+    /// SHA-256, the default of this crate.
+    #[cfg_attr(feature = "serde", serde(rename = "sha-256"))]
+    Sha256,
+    /// SHA-384.
+    #[cfg_attr(feature = "serde", serde(rename = "sha-384"))]
+    Sha384,
+    /// SHA-512.
+    #[cfg_attr(feature = "serde", serde(rename = "sha-512"))]
+    Sha512,
+}
+
+impl DigestAlgorithm {
+    /// Every digest that this crate knows, weakest first.
+    pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
+
+    /// Reads a `micalg` name in any spelling met in the field.
+    ///
+    /// Case is ignored, as are an `rsa-` prefix and a separator after `sha` (`SHA-256`, `sha256`,
+    /// `rsa-sha256`, `sha2-256`, `sha2_256` are one digest). `sha3-256` is not SHA-256, and `sha_256` is nobody's name.
+    ///
+    /// ```
+    /// use as2_protocol::DigestAlgorithm;
+    /// assert_eq!(DigestAlgorithm::from_micalg("RSA-SHA1"), Some(DigestAlgorithm::Sha1));
+    /// assert_eq!(DigestAlgorithm::from_micalg("sha2_256"), Some(DigestAlgorithm::Sha256));
+    /// assert_eq!(DigestAlgorithm::from_micalg("sha3-512"), None);
+    /// ```
+    #[must_use]
+    pub fn from_micalg(name: &str) -> Option<Self> {
+        let lower = name.trim().trim_matches('"').to_ascii_lowercase();
+        let bare = lower.strip_prefix("rsa-").unwrap_or(&lower);
+        match bare {
+            "sha1" | "sha-1" => Some(Self::Sha1),
+            // Azure Logic Apps can be set to write `sha2` for SHA-256 and `sha2_256` and the like.
+            "sha256" | "sha-256" | "sha2-256" | "sha2_256" | "sha2" => Some(Self::Sha256),
+            "sha384" | "sha-384" | "sha2-384" | "sha2_384" => Some(Self::Sha384),
+            "sha512" | "sha-512" | "sha2-512" | "sha2_512" => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+
+    /// The name of RFC 5751 and later: `sha-256`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha-1",
+            Self::Sha256 => "sha-256",
+            Self::Sha384 => "sha-384",
+            Self::Sha512 => "sha-512",
+        }
+    }
+
+    /// The name of RFC 3851, which RFC 4130-era products know: `sha256`.
+    #[must_use]
+    pub const fn legacy_name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "sha1",
+            Self::Sha256 => "sha256",
+            Self::Sha384 => "sha384",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    /// Length of the digest in octets.
+    #[must_use]
+    pub const fn output_len(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+
+    pub(crate) const fn oid(self) -> ObjectIdentifier {
+        match self {
+            Self::Sha1 => ObjectIdentifier::new_unwrap("1.3.14.3.2.26"),
+            Self::Sha256 => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1"),
+            Self::Sha384 => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2"),
+            Self::Sha512 => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3"),
+        }
+    }
+
+    pub(crate) fn from_oid(oid: &ObjectIdentifier) -> Option<Self> {
+        Self::ALL.into_iter().find(|digest| digest.oid() == *oid)
+    }
+}
+
+impl std::fmt::Display for DigestAlgorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Content encryption of EnvelopedData (CBC) or AuthEnvelopedData (GCM) (RFC 3565, RFC 5084).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum CipherAlgorithm {
+    /// AES-128 in CBC mode.
+    Aes128Cbc,
+    /// AES-192 in CBC mode.
+    Aes192Cbc,
+    /// AES-256 in CBC mode, the default: every product reads it.
+    Aes256Cbc,
+    /// AES-128 in GCM mode.
+    Aes128Gcm,
+    /// AES-192 in GCM mode.
+    Aes192Gcm,
+    /// AES-256 in GCM mode: what modern partners should agree on, since it is authenticated.
+    Aes256Gcm,
+}
+
+impl CipherAlgorithm {
+    /// Every cipher that this crate knows.
+    pub const ALL: [Self; 6] =
+        [Self::Aes128Cbc, Self::Aes192Cbc, Self::Aes256Cbc, Self::Aes128Gcm, Self::Aes192Gcm, Self::Aes256Gcm];
+
+    /// The usual name: `aes256-cbc`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aes128Cbc => "aes128-cbc",
+            Self::Aes192Cbc => "aes192-cbc",
+            Self::Aes256Cbc => "aes256-cbc",
+            Self::Aes128Gcm => "aes128-gcm",
+            Self::Aes192Gcm => "aes192-gcm",
+            Self::Aes256Gcm => "aes256-gcm",
+        }
+    }
+
+    /// Length of the content-encryption key in octets.
+    #[must_use]
+    pub const fn key_len(self) -> usize {
+        match self {
+            Self::Aes128Cbc | Self::Aes128Gcm => 16,
+            Self::Aes192Cbc | Self::Aes192Gcm => 24,
+            Self::Aes256Cbc | Self::Aes256Gcm => 32,
+        }
+    }
+
+    /// Length of the IV (CBC) or nonce (GCM) that is written, in octets.
+    #[must_use]
+    pub const fn iv_len(self) -> usize {
+        if self.is_authenticated() { 12 } else { 16 }
+    }
+
+    /// Whether the cipher authenticates what it encrypts.
+    #[must_use]
+    pub const fn is_authenticated(self) -> bool {
+        matches!(self, Self::Aes128Gcm | Self::Aes192Gcm | Self::Aes256Gcm)
+    }
+
+    pub(crate) const fn oid(self) -> ObjectIdentifier {
+        match self {
+            Self::Aes128Cbc => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.2"),
+            Self::Aes192Cbc => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.22"),
+            Self::Aes256Cbc => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.42"),
+            Self::Aes128Gcm => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.6"),
+            Self::Aes192Gcm => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.26"),
+            Self::Aes256Gcm => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.46"),
+        }
+    }
+
+    pub(crate) fn from_oid(oid: &ObjectIdentifier) -> Option<Self> {
+        Self::ALL.into_iter().find(|cipher| cipher.oid() == *oid)
+    }
+}
+
+impl std::fmt::Display for CipherAlgorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a signature is made: the public-key algorithm together with its digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SignatureScheme {
+    /// RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2), the scheme that every AS2 product verifies.
+    RsaPkcs1v15(DigestAlgorithm),
+}
+
+impl SignatureScheme {
+    /// The digest that is signed.
+    #[must_use]
+    pub const fn digest(self) -> DigestAlgorithm {
+        match self {
+            Self::RsaPkcs1v15(digest) => digest,
+        }
+    }
+}
+
+impl std::fmt::Display for SignatureScheme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::RsaPkcs1v15(digest) => write!(f, "rsa-pkcs1-v1.5 with {digest}"),
+        }
+    }
+}
+
+/// How the content-encryption key travels to a recipient.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum KeyTransport {
+    /// RSAES-PKCS1-v1_5 (RFC 8017 section 7.2), which every AS2 product reads.
+    #[default]
+    #[cfg_attr(feature = "serde", serde(rename = "rsa-pkcs1-v1.5"))]
+    RsaPkcs1v15,
+}
+
+impl std::fmt::Display for KeyTransport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::RsaPkcs1v15 => f.write_str("rsa-pkcs1-v1.5"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn q14_micalg_names_fold_to_one_digest() {
+        for spelling in ["sha256", "SHA-256", "Sha256", "rsa-sha256", "sha2-256", "\"sha-256\"", " sha-256 "] {
+            assert_eq!(DigestAlgorithm::from_micalg(spelling), Some(DigestAlgorithm::Sha256), "{spelling}");
+        }
+        for unknown in ["Sha_256", "md2", "sha3-256", "", "pkcs7-signature"] {
+            assert_eq!(DigestAlgorithm::from_micalg(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn names_and_oids_are_read_back() {
+        for digest in DigestAlgorithm::ALL {
+            assert_eq!(DigestAlgorithm::from_micalg(digest.name()), Some(digest));
+            assert_eq!(DigestAlgorithm::from_micalg(digest.legacy_name()), Some(digest));
+            assert_eq!(DigestAlgorithm::from_oid(&digest.oid()), Some(digest));
+        }
+        for cipher in CipherAlgorithm::ALL {
+            assert_eq!(CipherAlgorithm::from_oid(&cipher.oid()), Some(cipher));
+        }
+    }
+}
