@@ -1,8 +1,148 @@
-//! AS2 (RFC 4130) as a sans-IO library.
+//! AS2 (RFC 4130): electronic data interchange over HTTP, signed, encrypted, compressed and acknowledged.
+//!
+//! The crate is the protocol and nothing else. It opens no socket, reads no clock, starts no thread and touches no file:
+//! [`http::Request`] and [`http::Response`] over [`bytes::Bytes`] go in and out, `now` is an argument, and
+//! randomness is part of the [`CryptoProvider`]. Any HTTP stack can carry it.
+//!
+//! # In scope
+//! Building messages and reading them ([`MessageBuilder`], [`MessageParser`]); signatures, encryption and
+//! compression (RFC 8551, RFC 5402); receipts, synchronous and asynchronous, in both directions ([`MdnBuilder`],
+//! [`PendingReceipt`]); the agreement with each partner as data ([`PartnerProfile`]); evidence that can be
+//! archived and verified again; keys in the process, in an HSM or in a key management service ([`Step`]).
+//!
+//! # Out of scope
+//! HTTP itself, storage, schedules, and what the documents mean.
+//!
+//! # Sending
+//! ```no_run
+//! # use as2_protocol::*;
+//! # use std::time::SystemTime;
+//! # struct Store; impl Store { fn save(&self, _: &Outbound) {} fn archive(&self, _: &Evidence) {} }
+//! # fn post(_: http::Request<bytes::Bytes>) -> Result<http::Response<bytes::Bytes>, TransportFailure> { todo!() }
+//! # fn send(us: &Identity, acme: &Partner, order: Vec<u8>, store: &Store, now: SystemTime) -> Result<(), SendError> {
+//! let sent = MessageBuilder::new(us, acme).subject("Purchase order 4711").build(Payload::x12(order), now)?;
+//! store.save(&sent); // before the first octet leaves
+//! let answer = post(sent.request.to_request()); // any HTTP client
+//! match sent.pending.on_response(answer.as_ref().map_err(Clone::clone), acme, now) {
+//!     SendOutcome::Settled(outcome) => match *outcome {
+//!         Outcome::Deliver(evidence) => store.archive(&evidence),
+//!         other => eprintln!("{:?}: {:?}", other.advice(), other.letter()),
+//!     },
+//!     SendOutcome::Awaiting => {} // the receipt will be posted to us
+//!     other => eprintln!("{:?}", other.advice()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Receiving
+//! ```no_run
+//! # use as2_protocol::*;
+//! # use std::time::SystemTime;
+//! # trait Book {
+//! #     fn find(&self, to: &ReceivedName, from: &ReceivedName) -> (&Identity, Option<&Partner>);
+//! #     fn settle(&self, mdn: IncomingMdn) -> Reply;
+//! # }
+//! # fn put(_: &bytes::Bytes) {}
+//! # fn receive(request: http::Request<bytes::Bytes>, book: &dyn Book, now: SystemTime) -> Reply {
+//! match MessageParser::new(Limits::default()).parse(request) {
+//!     Ok(Inbound::Message(envelope)) => {
+//!         let (us, partner) = book.find(envelope.to(), envelope.from());
+//!         match envelope.open(us, partner, now) {
+//!             Ok(order) => {
+//!                 put(order.payload().body()); // first store,
+//!                 order.stored() // then acknowledge
+//!             }
+//!             Err(refused) => {
+//!                 eprintln!("{}", refused.error()); // exact, for us
+//!                 refused.mdn() // careful, for the partner
+//!             }
+//!         }
+//!         .build(now)
+//!     }
+//!     Ok(Inbound::Mdn(receipt)) => book.settle(receipt),
+//!     Ok(_) => unreachable!("there is no other kind"),
+//!     Err(rejection) => rejection.into(), // not AS2: a bare HTTP status
+//! }
+//! # }
+//! ```
+//!
+//! # Features
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `rustcrypto` | yes | [`CryptoProvider::rustcrypto`]: the pure-Rust backend |
+//! | `serde` | yes | profiles, receipts, evidence and stored messages read and write themselves |
+//! | `internals` | no | wire readers made visible to the benches of the repository; no part of the public interface |
+
 #![forbid(unsafe_code)]
 
 mod algorithm;
+mod certificate;
+mod cms;
+pub mod crypto;
+mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
+mod identity;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod limits;
+mod mdn;
+mod message;
+mod mime;
+mod name;
+mod note;
+mod partner;
+mod profile;
+mod receipt;
+mod smime;
+mod step;
+mod stored;
+
+// The public interface is:
+pub use bytes;
+pub use http;
 
 pub use algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
+pub use certificate::{Certificate, CertificateError, KeyUsage};
+pub use cms::{Error as CmsError, ErrorKind as CmsErrorKind};
+pub use crypto::CryptoProvider;
+#[cfg(feature = "rustcrypto")]
+pub use crypto::RsaPrivateKey;
+pub use crypto::{KeyError, RemoteKey};
+pub use error::{
+    AuthenticationFault, DecompressionFault, DecryptionFault, ReceiveError, Rejection, SendError, SetupError,
+    TransportFailure, ValidityError,
+};
+pub use identity::{Identity, IdentityBuilder};
 pub use limits::Limits;
+pub use mdn::{
+    Disposition, DispositionMode, DispositionType, Importance, MdnRequest, MicField, Modifier, ModifierKind,
+    ReceiptDelivery, ReceivedMic, Recipient, Report, SignedReceiptRequest,
+};
+pub use message::builder::{MessageBuilder, Outbound};
+pub use message::origin::{OriginEvidence, OriginRecord};
+pub use message::parser::{Head, Inbound, MessageParser};
+pub use message::payload::{Payload, ReceivedPayload};
+pub use message::received::{Accepted, Authenticity, Envelope, Refused, Verdict};
+pub use message::wire_head::{read_request, read_response};
+pub use mime::param::ContentType;
+pub use mime::{Error as MimeError, ErrorKind as MimeErrorKind};
+pub use name::{As2Name, HttpUrl, MessageId, NameError, ReceivedId, ReceivedName};
+pub use note::Note;
+pub use partner::{Partner, PartnerBuilder};
+pub use profile::{
+    AcceptTerms, Compression, Embed, Explain, MicalgNames, PartnerProfile, Quirks, ReceiptKind, ReceiptTerms,
+    ReceiptWish, Requirement, SendTerms, SignatureEncoding, SignedForm, WeakReceipt,
+};
+pub use receipt::builder::{FollowUp, MdnBuilder, PendingMdn, Reply};
+pub use receipt::evidence::{Evidence, EvidenceError, EvidenceRecord, Proof};
+pub use receipt::incoming::IncomingMdn;
+pub use receipt::outcome::{Advice, Dispute, Outcome, SendOutcome};
+pub use receipt::pending::PendingReceipt;
+pub use smime::mic::{Mic, MicScope};
+pub use smime::peel::Layer;
+pub use step::{KeyRequest, Pending, Step};
+pub use stored::{StoredRequest, StoredResponse};

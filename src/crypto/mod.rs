@@ -1,0 +1,484 @@
+//! The crypto seam: what the protocol asks of a cryptographic backend, as object-safe traits.
+//!
+//! [`CryptoProvider`] bundles one implementation of each trait. [`CryptoProvider::rustcrypto`] (feature
+//! `rustcrypto`, on by default) is in pure Rust; every part can be put in place of it alone. Private keys are
+//! no part of a provider: they implement [`SigningKey`] and [`DecryptingKey`] wherever they live.
+//!
+//! Backends hold mechanism only. Which digests, ciphers and key sizes are good enough is decided above the seam.
+pub(crate) mod content;
+mod keys;
+#[cfg(feature = "rustcrypto")]
+mod rustcrypto;
+
+use std::fmt;
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+
+#[cfg(feature = "rustcrypto")]
+pub(crate) use keys::rsa_schemes;
+pub use keys::{DecryptingKey, KeyError, RemoteKey, SecretBytes, SignRequest, SigningKey, UnwrapRequest};
+#[cfg(feature = "rustcrypto")]
+pub use rustcrypto::{LoadKeyError, RsaPrivateKey};
+
+use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
+
+/// One implementation of every operation that needs no private key.
+///
+/// Cheap to clone. Parts are replaced by the `with_*` methods; the accessors give a wrapping implementation
+/// what it wraps.
+///
+/// ```
+/// use std::sync::Arc;
+/// use as2_protocol::crypto::{CryptoProvider, RandomError, SecureRandom};
+///
+/// struct Hsm;
+/// impl SecureRandom for Hsm {
+///     fn fill(&self, _out: &mut [u8]) -> Result<(), RandomError> {
+///         Err(RandomError) // a device that is out of order
+///     }
+/// }
+///
+/// let provider = CryptoProvider::rustcrypto().with_random(Arc::new(Hsm));
+/// assert_eq!(provider.random().fill(&mut [0; 16]), Err(RandomError));
+/// ```
+#[derive(Clone)]
+pub struct CryptoProvider {
+    digests: Arc<dyn DigestProvider>,
+    ciphers: Arc<dyn CipherProvider>,
+    verifiers: Arc<dyn VerifierProvider>,
+    key_wrapping: Arc<dyn KeyWrapper>,
+    random: Arc<dyn SecureRandom>,
+}
+
+impl CryptoProvider {
+    /// A provider of the given parts.
+    #[must_use]
+    pub fn new(
+        digests: Arc<dyn DigestProvider>,
+        ciphers: Arc<dyn CipherProvider>,
+        verifiers: Arc<dyn VerifierProvider>,
+        key_wrapping: Arc<dyn KeyWrapper>,
+        random: Arc<dyn SecureRandom>,
+    ) -> Self {
+        Self { digests, ciphers, verifiers, key_wrapping, random }
+    }
+
+    /// The backend over the RustCrypto crates and the random numbers of the operating system.
+    #[cfg(feature = "rustcrypto")]
+    #[must_use]
+    pub fn rustcrypto() -> Self {
+        rustcrypto::provider()
+    }
+
+    /// Replaces the digests.
+    #[must_use]
+    pub fn with_digests(self, digests: Arc<dyn DigestProvider>) -> Self {
+        Self { digests, ..self }
+    }
+
+    /// Replaces the content ciphers.
+    #[must_use]
+    pub fn with_ciphers(self, ciphers: Arc<dyn CipherProvider>) -> Self {
+        Self { ciphers, ..self }
+    }
+
+    /// Replaces the signature verifiers.
+    #[must_use]
+    pub fn with_verifiers(self, verifiers: Arc<dyn VerifierProvider>) -> Self {
+        Self { verifiers, ..self }
+    }
+
+    /// Replaces the wrapping of content-encryption keys.
+    #[must_use]
+    pub fn with_key_wrapping(self, key_wrapping: Arc<dyn KeyWrapper>) -> Self {
+        Self { key_wrapping, ..self }
+    }
+
+    /// Replaces the source of random octets.
+    #[must_use]
+    pub fn with_random(self, random: Arc<dyn SecureRandom>) -> Self {
+        Self { random, ..self }
+    }
+
+    /// The digests.
+    #[must_use]
+    pub fn digests(&self) -> &Arc<dyn DigestProvider> {
+        &self.digests
+    }
+
+    /// The content ciphers.
+    #[must_use]
+    pub fn ciphers(&self) -> &Arc<dyn CipherProvider> {
+        &self.ciphers
+    }
+
+    /// The signature verifiers.
+    #[must_use]
+    pub fn verifiers(&self) -> &Arc<dyn VerifierProvider> {
+        &self.verifiers
+    }
+
+    /// The wrapping of content-encryption keys.
+    #[must_use]
+    pub fn key_wrapping(&self) -> &Arc<dyn KeyWrapper> {
+        &self.key_wrapping
+    }
+
+    /// The source of random octets.
+    #[must_use]
+    pub fn random(&self) -> &Arc<dyn SecureRandom> {
+        &self.random
+    }
+
+    /// Starts a digest.
+    pub(crate) fn start_digest(&self, algorithm: DigestAlgorithm) -> Result<Box<dyn DigestContext>, CryptoError> {
+        self.digests.start(algorithm).ok_or(CryptoError::Unsupported)
+    }
+
+    /// Digests octets that are at hand as a whole.
+    pub(crate) fn digest(&self, algorithm: DigestAlgorithm, data: &[u8]) -> Result<DigestValue, CryptoError> {
+        let mut context = self.start_digest(algorithm)?;
+        context.update(data);
+        Ok(context.finish())
+    }
+
+    pub(crate) fn fill_random(&self, out: &mut [u8]) -> Result<(), CryptoError> {
+        Ok(self.random.fill(out)?)
+    }
+
+    pub(crate) fn wrap_key(
+        &self,
+        transport: KeyTransport,
+        spki_der: &[u8],
+        key: &[u8],
+    ) -> Result<Vec<u8>, CryptoError> {
+        self.key_wrapping.wrap(transport, spki_der, key, &*self.random)
+    }
+}
+
+impl fmt::Debug for CryptoProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CryptoProvider").finish_non_exhaustive()
+    }
+}
+
+/// Message digests (FIPS 180-4).
+pub trait DigestProvider: Send + Sync {
+    /// Starts a digest; `None` if the provider lacks it.
+    fn start(&self, algorithm: DigestAlgorithm) -> Option<Box<dyn DigestContext>>;
+}
+
+/// A digest that is being computed.
+pub trait DigestContext: Send {
+    /// Takes in more octets; how they are cut does not matter.
+    fn update(&mut self, data: &[u8]);
+
+    /// Ends the digest.
+    fn finish(self: Box<Self>) -> DigestValue;
+}
+
+/// A digest together with its algorithm.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct DigestValue {
+    algorithm: DigestAlgorithm,
+    bytes: Vec<u8>,
+}
+
+impl DigestValue {
+    /// A digest from its octets; `None` if their number is not that of the algorithm.
+    #[must_use]
+    pub fn new(algorithm: DigestAlgorithm, bytes: &[u8]) -> Option<Self> {
+        (bytes.len() == algorithm.output_len()).then(|| Self { algorithm, bytes: bytes.to_vec() })
+    }
+
+    /// A SHA-1 digest.
+    #[must_use]
+    pub fn sha1(bytes: [u8; 20]) -> Self {
+        Self { algorithm: DigestAlgorithm::Sha1, bytes: bytes.to_vec() }
+    }
+
+    /// A SHA-256 digest.
+    #[must_use]
+    pub fn sha256(bytes: [u8; 32]) -> Self {
+        Self { algorithm: DigestAlgorithm::Sha256, bytes: bytes.to_vec() }
+    }
+
+    /// A SHA-384 digest.
+    #[must_use]
+    pub fn sha384(bytes: [u8; 48]) -> Self {
+        Self { algorithm: DigestAlgorithm::Sha384, bytes: bytes.to_vec() }
+    }
+
+    /// A SHA-512 digest.
+    #[must_use]
+    pub fn sha512(bytes: [u8; 64]) -> Self {
+        Self { algorithm: DigestAlgorithm::Sha512, bytes: bytes.to_vec() }
+    }
+
+    /// The algorithm.
+    #[must_use]
+    pub const fn algorithm(&self) -> DigestAlgorithm {
+        self.algorithm
+    }
+
+    /// The octets.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether `other` holds the same octets, in a time that does not depend on where they differ.
+    #[must_use]
+    pub fn ct_eq(&self, other: &[u8]) -> bool {
+        self.bytes.as_slice().ct_eq(other).into()
+    }
+}
+
+impl fmt::Debug for DigestValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.algorithm)?;
+        self.bytes.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
+
+/// Content ciphers: AES in CBC mode (RFC 3565) and GCM mode (RFC 5084).
+pub trait CipherProvider: Send + Sync {
+    /// Starts an encryption. `iv` is the IV of CBC or the nonce of GCM, `aad` what GCM authenticates besides
+    /// the content (the signed attributes of RFC 5083 section 2.2; empty for CBC).
+    ///
+    /// # Errors
+    /// [`CryptoError`] if the cipher is not provided or a parameter has the wrong length.
+    fn encryptor(
+        &self,
+        algorithm: CipherAlgorithm,
+        key: &[u8],
+        iv: &[u8],
+        aad: &[u8],
+    ) -> Result<Box<dyn ContentEncryptor>, CryptoError>;
+
+    /// Starts a decryption, with the parameters of [`encryptor`](Self::encryptor).
+    ///
+    /// # Errors
+    /// [`CryptoError`] if the cipher is not provided or a parameter has the wrong length.
+    fn decryptor(
+        &self,
+        algorithm: CipherAlgorithm,
+        key: &[u8],
+        iv: &[u8],
+        aad: &[u8],
+    ) -> Result<Box<dyn ContentDecryptor>, CryptoError>;
+
+    /// Digests some octets and encrypts others, neither depending on the other.
+    ///
+    /// CBC encryption leaves most of a processor idle, since each block waits for the one before; a backend
+    /// can hide the digest there. This default does one after the other.
+    fn digest_and_encrypt(
+        &self,
+        digest: &mut dyn DigestContext,
+        digested: &[u8],
+        encryptor: &mut dyn ContentEncryptor,
+        blocks: &mut [u8],
+    ) {
+        digest.update(digested);
+        encryptor.update(blocks);
+    }
+}
+
+/// An encryption under way. Padding is not its business: it is handed whole blocks.
+pub trait ContentEncryptor: Send {
+    /// What the lengths given to [`update`](Self::update) are multiples of: 16 for CBC, 1 for GCM.
+    fn block_len(&self) -> usize;
+
+    /// Encrypts in place. A length that is no multiple of the block length is a fault of the caller, whose
+    /// last, incomplete block is left alone.
+    fn update(&mut self, blocks: &mut [u8]);
+
+    /// Ends the encryption; the tag is empty for CBC and has 16 octets for GCM.
+    fn finish(self: Box<Self>) -> Tag;
+}
+
+/// A decryption under way; nothing that it yields may be used before [`finish`](Self::finish) has agreed.
+pub trait ContentDecryptor: Send {
+    /// What the lengths given to [`update`](Self::update) are multiples of: 16 for CBC, 1 for GCM.
+    fn block_len(&self) -> usize;
+
+    /// Decrypts in place, under the rules of [`ContentEncryptor::update`].
+    fn update(&mut self, blocks: &mut [u8]);
+
+    /// Ends the decryption and compares the tag, in constant time. GCM takes tags of 12 to 16 octets
+    /// (RFC 5084 section 3.2), CBC ignores the tag.
+    ///
+    /// # Errors
+    /// [`TagMismatch`] if the content is not what was encrypted under this key.
+    fn finish(self: Box<Self>, tag: &[u8]) -> Result<(), TagMismatch>;
+}
+
+/// The authentication tag of an encryption; empty for CBC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tag(Option<[u8; 16]>);
+
+impl Tag {
+    /// The tag of a cipher that makes none.
+    pub const EMPTY: Self = Self(None);
+
+    /// The octets, 16 or none.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |tag| tag)
+    }
+}
+
+impl From<[u8; 16]> for Tag {
+    fn from(tag: [u8; 16]) -> Self {
+        Self(Some(tag))
+    }
+}
+
+/// The tag does not fit the content. It carries no reason on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the authentication tag does not fit the content")]
+pub struct TagMismatch;
+
+/// Verification of signatures.
+pub trait VerifierProvider: Send + Sync {
+    /// Verifies a signature over a digest. `spki_der` is the signer's SubjectPublicKeyInfo; `message` holds the
+    /// digested octets where they are at hand, for schemes that sign the message itself.
+    ///
+    /// # Errors
+    /// [`VerifyError`] if the signature is not good, the key is not usable or the scheme is not provided.
+    fn verify(
+        &self,
+        scheme: SignatureScheme,
+        spki_der: &[u8],
+        digest: &DigestValue,
+        message: Option<&[u8]>,
+        signature: &[u8],
+    ) -> Result<(), VerifyError>;
+}
+
+/// Why a signature was not verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The provider does not know the scheme.
+    #[error("unsupported signature scheme")]
+    Unsupported,
+    /// The public key is malformed, out of bounds or of another algorithm.
+    #[error("the public key cannot be used for this signature scheme")]
+    InvalidKey,
+    /// The signature is not one over this digest under this key.
+    #[error("invalid signature")]
+    InvalidSignature,
+}
+
+/// Wrapping of content-encryption keys for a recipient (RFC 5652 section 6.2.1).
+pub trait KeyWrapper: Send + Sync {
+    /// Wraps `key` for the holder of `spki_der`, a SubjectPublicKeyInfo.
+    ///
+    /// # Errors
+    /// [`CryptoError`] if the public key is not usable, the transport is not provided or randomness fails.
+    fn wrap(
+        &self,
+        transport: KeyTransport,
+        spki_der: &[u8],
+        key: &[u8],
+        random: &dyn SecureRandom,
+    ) -> Result<Vec<u8>, CryptoError>;
+}
+
+/// A cryptographically secure source of random octets.
+pub trait SecureRandom: Send + Sync {
+    /// Fills the whole buffer.
+    ///
+    /// # Errors
+    /// [`RandomError`] if the source fails; the buffer is then not used.
+    fn fill(&self, out: &mut [u8]) -> Result<(), RandomError>;
+}
+
+/// The source of random octets failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no random octets available")]
+pub struct RandomError;
+
+/// Why a cipher or a key wrapping could not be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CryptoError {
+    /// The provider does not know the algorithm.
+    #[error("unsupported algorithm")]
+    Unsupported,
+    /// The key is malformed, has the wrong length or is out of bounds.
+    #[error("the key cannot be used for this algorithm")]
+    InvalidKey,
+    /// An IV or nonce of the wrong length, or additional data for a cipher that takes none.
+    #[error("invalid algorithm parameters")]
+    InvalidParameters,
+    /// The source of random octets failed.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Octets of a hexadecimal string; white space is skipped.
+    pub(crate) fn hex(text: &str) -> Vec<u8> {
+        let digits: Vec<u8> = text.bytes().filter(|octet| !octet.is_ascii_whitespace()).collect();
+        let pairs = digits.chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn digest_values_have_the_length_of_their_algorithm() {
+        for algorithm in DigestAlgorithm::ALL {
+            let bytes = vec![7; algorithm.output_len()];
+            let value = DigestValue::new(algorithm, &bytes).unwrap();
+            assert_eq!((value.algorithm(), value.as_bytes()), (algorithm, &bytes[..]));
+            assert_eq!(DigestValue::new(algorithm, &bytes[1..]), None);
+        }
+        assert_eq!(format!("{:?}", DigestValue::sha1([0xab; 20])), format!("sha-1:{}", "ab".repeat(20)));
+        assert_eq!(DigestValue::sha384([1; 48]).algorithm(), DigestAlgorithm::Sha384);
+        assert_eq!(DigestValue::sha512([1; 64]).algorithm(), DigestAlgorithm::Sha512);
+    }
+
+    #[test]
+    fn digest_comparison_needs_every_octet() {
+        let value = DigestValue::sha256([3; 32]);
+        assert!(value.ct_eq(&[3; 32]));
+        for other in [&[3; 31][..], &[3; 33], &[], &[2; 32]] {
+            assert!(!value.ct_eq(other));
+        }
+    }
+
+    #[test]
+    fn tags_are_empty_or_of_sixteen_octets() {
+        assert_eq!(Tag::EMPTY.as_bytes(), b"");
+        assert_eq!(Tag::from([9; 16]).as_bytes(), [9; 16]);
+    }
+
+    #[cfg(feature = "rustcrypto")]
+    #[test]
+    fn a_part_of_the_provider_can_be_replaced() {
+        struct NoDigests;
+        impl DigestProvider for NoDigests {
+            fn start(&self, _: DigestAlgorithm) -> Option<Box<dyn DigestContext>> {
+                None
+            }
+        }
+        let provider = CryptoProvider::rustcrypto();
+        assert!(provider.digest(DigestAlgorithm::Sha256, b"abc").is_ok());
+        let other = provider.clone().with_digests(Arc::new(NoDigests));
+        assert_eq!(other.digest(DigestAlgorithm::Sha256, b"abc"), Err(CryptoError::Unsupported));
+        let same = CryptoProvider::new(
+            provider.digests().clone(),
+            provider.ciphers().clone(),
+            provider.verifiers().clone(),
+            provider.key_wrapping().clone(),
+            provider.random().clone(),
+        );
+        assert!(same.digest(DigestAlgorithm::Sha1, b"").is_ok());
+        assert_eq!(format!("{same:?}"), "CryptoProvider { .. }");
+    }
+}

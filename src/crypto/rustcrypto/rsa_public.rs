@@ -1,0 +1,319 @@
+//! RSA with public keys: PKCS#1 v1.5 signatures verified, content-encryption keys wrapped (RFC 8017).
+
+use std::ops::RangeInclusive;
+
+use ::rsa::traits::PublicKeyParts;
+use ::rsa::{BoxedUint, Pkcs1v15Encrypt, Pkcs1v15Sign, PublicKey};
+use pkcs8::der::{Decode, asn1::AnyRef, asn1::Null};
+
+use super::RngAdapter;
+use crate::algorithm::{DigestAlgorithm, KeyTransport, SignatureScheme};
+use crate::crypto::{CryptoError, DigestValue, KeyWrapper, RandomError, SecureRandom, VerifierProvider, VerifyError};
+
+/// Sizes of the modulus in bits that are calculated with. Below, a key protects nothing; above, a verification
+/// costs a peer nothing and us a lot. What is good enough is for the policy to say.
+pub(super) const MODULUS_BITS: RangeInclusive<usize> = 1024..=16384;
+
+pub(super) struct Verifiers;
+
+impl VerifierProvider for Verifiers {
+    fn verify(
+        &self,
+        scheme: SignatureScheme,
+        spki_der: &[u8],
+        digest: &DigestValue,
+        _message: Option<&[u8]>,
+        signature: &[u8],
+    ) -> Result<(), VerifyError> {
+        let SignatureScheme::RsaPkcs1v15(algorithm) = scheme;
+        let key = public_key(spki_der).ok_or(VerifyError::InvalidKey)?;
+        if digest.algorithm() != algorithm {
+            return Err(VerifyError::InvalidSignature);
+        }
+        key.verify(signature_padding(algorithm), digest.as_bytes(), signature)
+            .map_err(|_| VerifyError::InvalidSignature)
+    }
+}
+
+pub(super) struct KeyTransports;
+
+impl KeyWrapper for KeyTransports {
+    fn wrap(
+        &self,
+        transport: KeyTransport,
+        spki_der: &[u8],
+        key: &[u8],
+        random: &dyn SecureRandom,
+    ) -> Result<Vec<u8>, CryptoError> {
+        let KeyTransport::RsaPkcs1v15 = transport;
+        let public = public_key(spki_der).ok_or(CryptoError::InvalidKey)?;
+        let mut rng = RngAdapter::new(random);
+        public.encrypt(&mut rng, Pkcs1v15Encrypt, key).map_err(|error| match error {
+            ::rsa::Error::Rng => CryptoError::Random(RandomError),
+            _ => CryptoError::InvalidKey,
+        })
+    }
+}
+
+/// EMSA-PKCS1-v1_5 (RFC 8017 section 9.2): the encoded message is built and compared as a whole, never parsed.
+pub(super) fn signature_padding(algorithm: DigestAlgorithm) -> Pkcs1v15Sign {
+    Pkcs1v15Sign { hash_len: Some(algorithm.output_len()), prefix: digest_info(algorithm).into() }
+}
+
+/// The DER of DigestInfo up to the digest (RFC 8017 section 9.2, note 1).
+const fn digest_info(algorithm: DigestAlgorithm) -> &'static [u8] {
+    match algorithm {
+        DigestAlgorithm::Sha1 => b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14",
+        DigestAlgorithm::Sha256 => b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20",
+        DigestAlgorithm::Sha384 => b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30",
+        DigestAlgorithm::Sha512 => b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40",
+    }
+}
+
+/// Reads an RSA key out of a SubjectPublicKeyInfo (RFC 3279 section 2.3.1); bounds are checked before arithmetic.
+fn public_key(spki_der: &[u8]) -> Option<PublicKey> {
+    let spki = pkcs8::SubjectPublicKeyInfoRef::from_der(spki_der).ok()?;
+    // The parameters must be NULL, but certificates without them are about.
+    let parameters_ok = spki.algorithm.parameters.is_none_or(|given| given == AnyRef::from(Null));
+    if spki.algorithm.oid != pkcs1::ALGORITHM_OID || !parameters_ok {
+        return None;
+    }
+    let key = pkcs1::RsaPublicKeyRef::from_der(spki.subject_public_key.as_bytes()?).ok()?;
+    let (modulus, exponent) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
+    if modulus.len() > MODULUS_BITS.end() / 8 || exponent.len() > 8 {
+        return None;
+    }
+    // Exponents must be odd, above 1 and below 2^33; the modulus odd.
+    PublicKey::new_with_size_limits(uint(modulus)?, uint(exponent)?, MODULUS_BITS).ok()
+}
+
+fn uint(octets: &[u8]) -> Option<BoxedUint> {
+    let bits = u32::try_from(octets.len()).ok()?.checked_mul(8)?;
+    BoxedUint::from_be_slice(octets, bits).ok()
+}
+
+/// Bits of the modulus, as the policy counts them.
+pub(super) fn modulus_bits(key: &impl PublicKeyParts) -> usize {
+    usize::try_from(key.n().as_ref().bit_width_vartime()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::Certificate;
+    use crate::crypto::tests::hex;
+    use crate::crypto::{CryptoProvider, DecryptingKey, RsaPrivateKey, SignRequest, SigningKey, UnwrapRequest};
+
+    const SHA256: SignatureScheme = SignatureScheme::RsaPkcs1v15(DigestAlgorithm::Sha256);
+
+    /// Modulus of a key with the exponent 3: `openssl genrsa -3 2048`.
+    const MODULUS_E3: &str = "d076918ca67c71e6ae3fe8efd5766fb587296211a953fe9451b25b22def48a9fd11b4a181bd8ac698f1cda1eef5f8909\
+         f51b61bd3024c71fb7da5e020a620ca7e910d596074aa740578088bd51387522fc469f51c8e109d2f97fb8fa00cd519d\
+         fa348a7eade7229ac6c7e24b5766c2072eaf3cccda6b24e503c1cefa71e674d5a9cb32519c2b9b4f0ed5a5cfac6043c4\
+         c7e4275cd227bc8004b4a06d05bb1440a67bdf4e2eed4afa616a8b57a0142524d02ca95399e8ae6b3733c8a7cf7bc343\
+         3b816d1796a1fe15a57c6939c497c71da768d598dd270393405b4520b5b252433e539a31608e28681a813eef2c9fe3f3\
+         4bb91b4998d17a24909d06180e3638e5";
+
+    /// `printf abc | openssl dgst -sha256 -sign e3.key`
+    const SIGNATURE_E3: &str = "3d538082a8ae8722e45bfcb7cb36a0c31a517aa891a871fd9542d6ad83fbd63419b88675aef14c8ffa1bc3077aca58c2\
+         e9461c074aa0f63a2af7dc2506cca96fdcd434534d20e22649fe3a5c09ede7dc42aa75ffcf9be329ee8607c58de6b7ec\
+         2290ca7e66601690bd9d312c4d8fb1e64ef331e724679821fd05907b69d2a00945ae3bad3a47090978dcad8275469ca9\
+         9a6517655552e1bf148cc3365943cf47354c73e24200a0999c834aec6f5bfa6230e4ebfa76e597526d9c7744ef2eca4b\
+         62486c05ea740fbe333241fbaa744cd9a5886a86f057404962d0460e94e18fa803180a2f3cae462e8d4c95f09bf7fca9\
+         2ed2e237a18269825466838f81188822";
+
+    /// A cube root of 00 01 FF*8 00 DigestInfo(SHA-256, "abc") and then garbage.
+    const GARBAGE_BEHIND: &str = "32cbfd4a7adc7905583d767520f51640759176d37826f2ef63ae3dc7ac4893b328c7d34855b9d88e8f1aadd585e8a727\
+         e27fc4dac78de7718b53df67e59360102b3afe9bc6322ff58102bd72bafacc01ff6530500f";
+
+    /// A cube root of 00 01 FF*8, garbage, 00 DigestInfo(SHA-256, "message 0").
+    const GARBAGE_BEFORE: &str = "32cbfd4a7adc7905583bde74c893dd07f6cf2ae3fac7166326f6f5cf93cd34d25330d758f9031c70a3f781a7333a2935\
+         c3504e9b3f0b23c0356b8ae4fca42afa8b88f17e1387231cad50da752325adb7b7e3026ce5";
+
+    fn sha256(message: &[u8]) -> DigestValue {
+        CryptoProvider::rustcrypto().digest(DigestAlgorithm::Sha256, message).unwrap()
+    }
+
+    fn verify(spki: &[u8], digest: &DigestValue, signature: &[u8]) -> Result<(), VerifyError> {
+        Verifiers.verify(SignatureScheme::RsaPkcs1v15(digest.algorithm()), spki, digest, None, signature)
+    }
+
+    fn alice() -> (RsaPrivateKey, Certificate) {
+        let key = include_bytes!("../../../tests/vectors/worked/keys/alice-sign.key");
+        let certificate = include_bytes!("../../../tests/vectors/worked/keys/alice-sign.crt");
+        (RsaPrivateKey::from_pkcs8_pem(key).unwrap(), Certificate::from_pem(certificate).unwrap())
+    }
+
+    fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+        let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let header = match (high, low) {
+            (0, 0..=127) => vec![tag, low],
+            (0, _) => vec![tag, 0x81, low],
+            _ => vec![tag, 0x82, high, low],
+        };
+        [header, content.to_vec()].concat()
+    }
+
+    fn integer(octets: &[u8]) -> Vec<u8> {
+        let sign: &[u8] = if octets[0] & 0x80 != 0 { &[0] } else { &[] };
+        tlv(2, &[sign, octets].concat())
+    }
+
+    /// A SubjectPublicKeyInfo; `algorithm` is the content of its AlgorithmIdentifier.
+    fn spki_of(algorithm: &str, modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
+        let key = tlv(0x30, &[integer(modulus), integer(exponent)].concat());
+        let bits = tlv(3, &[&[0], &key[..]].concat());
+        tlv(0x30, &[tlv(0x30, &hex(algorithm)), bits].concat())
+    }
+
+    fn spki(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
+        spki_of("06092a864886f70d0101010500", modulus, exponent)
+    }
+
+    fn padded(signature: &str) -> Vec<u8> {
+        let octets = hex(signature);
+        [vec![0; 256 - octets.len()], octets].concat()
+    }
+
+    #[test]
+    fn u28_exponent_three_does_not_let_forgeries_pass() {
+        let key = spki(&hex(MODULUS_E3), &[3]);
+        assert_eq!(verify(&key, &sha256(b"abc"), &hex(SIGNATURE_E3)), Ok(()), "the key itself is in order");
+        let invalid = Err(VerifyError::InvalidSignature);
+        assert_eq!(verify(&key, &sha256(b"abc"), &padded(GARBAGE_BEHIND)), invalid);
+        assert_eq!(verify(&key, &sha256(b"message 0"), &padded(GARBAGE_BEFORE)), invalid);
+    }
+
+    #[test]
+    fn signatures_must_be_of_the_length_of_the_modulus_and_below_it() {
+        let key = spki(&hex(MODULUS_E3), &[3]);
+        let signature = hex(SIGNATURE_E3);
+        let mut above = vec![0; 256];
+        let mut carry = 0;
+        for (at, modulus) in hex(MODULUS_E3).iter().enumerate().rev() {
+            let sum = u16::from(*modulus) + u16::from(signature[at]) + carry;
+            above[at] = sum.to_be_bytes()[1];
+            carry = sum >> 8;
+        }
+        let longer = [&[0], &signature[..]].concat();
+        for bad in [&b""[..], &signature[1..], &signature[..255], &longer, &[0; 256], &[0xff; 256], &above] {
+            assert_eq!(verify(&key, &sha256(b"abc"), bad), Err(VerifyError::InvalidSignature));
+        }
+    }
+
+    #[test]
+    fn every_digest_signs_and_verifies() {
+        let (key, certificate) = alice();
+        for scheme in key.schemes() {
+            let digest = CryptoProvider::rustcrypto().digest(scheme.digest(), b"abc").unwrap();
+            let signature = key.sign(&SignRequest::new(scheme, digest.clone())).unwrap();
+            assert_eq!(verify(certificate.spki_der(), &digest, &signature), Ok(()), "{scheme}");
+            let other = CryptoProvider::rustcrypto().digest(scheme.digest(), b"abd").unwrap();
+            assert_eq!(verify(certificate.spki_der(), &other, &signature), Err(VerifyError::InvalidSignature));
+        }
+    }
+
+    #[test]
+    fn the_digest_must_be_the_one_of_the_scheme() {
+        let (key, certificate) = alice();
+        let signature = key.sign(&SignRequest::new(SHA256, sha256(b"abc"))).unwrap();
+        let sha384 = CryptoProvider::rustcrypto().digest(DigestAlgorithm::Sha384, b"abc").unwrap();
+        let result = Verifiers.verify(SHA256, certificate.spki_der(), &sha384, None, &signature);
+        assert_eq!(result, Err(VerifyError::InvalidSignature));
+    }
+
+    #[test]
+    fn u15_moduli_are_bounded() {
+        let modulus = |bits: usize| {
+            let mut octets = vec![0xff; bits.div_ceil(8)];
+            octets[0] >>= bits.div_ceil(8) * 8 - bits;
+            octets
+        };
+        for (bits, expected) in [
+            (512, VerifyError::InvalidKey),
+            (1023, VerifyError::InvalidKey),
+            (1024, VerifyError::InvalidSignature),
+            (16384, VerifyError::InvalidSignature),
+            (16385, VerifyError::InvalidKey),
+            (65536, VerifyError::InvalidKey),
+        ] {
+            let key = spki(&modulus(bits), &[1, 0, 1]);
+            let signature = vec![1; bits.div_ceil(8)];
+            assert_eq!(verify(&key, &sha256(b"abc"), &signature), Err(expected), "{bits} bits");
+        }
+    }
+
+    #[test]
+    fn u15_exponents_are_odd_above_one_and_below_two_to_the_33() {
+        let mut even = hex(MODULUS_E3);
+        even[255] &= 0xfe;
+        let modulus = hex(MODULUS_E3);
+        for (modulus, exponent, usable) in [
+            (&modulus, &[1][..], false),
+            (&modulus, &[2], false),
+            (&modulus, &[3], true),
+            (&modulus, &[1, 0, 0], false),
+            (&modulus, &[1, 0xff, 0xff, 0xff, 0xff], true),
+            (&modulus, &[2, 0, 0, 0, 1], false),
+            (&modulus, &[1, 0, 0, 0, 0, 0, 0, 0, 1], false),
+            (&even, &[3], false),
+        ] {
+            let expected = if usable { VerifyError::InvalidSignature } else { VerifyError::InvalidKey };
+            let result = verify(&spki(modulus, exponent), &sha256(b"abc"), &[1; 256]);
+            assert_eq!(result, Err(expected), "{exponent:?}");
+        }
+    }
+
+    #[test]
+    fn only_plain_rsa_keys_are_taken() {
+        let modulus = hex(MODULUS_E3);
+        let verify = |spki: &[u8]| verify(spki, &sha256(b"abc"), &hex(SIGNATURE_E3));
+        assert_eq!(verify(&spki_of("06092a864886f70d010101", &modulus, &[3])), Ok(()), "NULL may be absent");
+        let invalid = Err(VerifyError::InvalidKey);
+        for algorithm in [
+            "06092a864886f70d01010a",                 // id-RSASSA-PSS: no PKCS#1 v1.5 with such a key
+            "06092a864886f70d0101013000",             // parameters that are not NULL
+            "06072a8648ce3d020106082a8648ce3d030107", // an elliptic curve
+        ] {
+            assert_eq!(verify(&spki_of(algorithm, &modulus, &[3])), invalid, "{algorithm}");
+        }
+        let good = spki(&modulus, &[3]);
+        for end in 0..good.len() {
+            assert_eq!(verify(&good[..end]), invalid);
+        }
+        assert_eq!(verify(&[&good[..], &[0]].concat()), invalid);
+    }
+
+    #[test]
+    fn wrapped_keys_are_unwrapped() {
+        let (key, certificate) = alice();
+        let random = super::super::SystemRandom;
+        for len in [0, 16, 24, 32, 245] {
+            let content_key = vec![0xa5; len];
+            let wrap = || KeyTransports.wrap(KeyTransport::RsaPkcs1v15, certificate.spki_der(), &content_key, &random);
+            let wrapped = wrap().unwrap();
+            assert_ne!(wrapped, wrap().unwrap(), "padding is random");
+            let unwrapped = key.unwrap_key(&UnwrapRequest::new(KeyTransport::RsaPkcs1v15, wrapped)).unwrap();
+            assert_eq!(unwrapped.as_bytes(), content_key);
+        }
+    }
+
+    #[test]
+    fn wrapping_fails_by_name() {
+        struct Broken;
+        impl SecureRandom for Broken {
+            fn fill(&self, _: &mut [u8]) -> Result<(), RandomError> {
+                Err(RandomError)
+            }
+        }
+        let (_, certificate) = alice();
+        let wrap = |spki: &[u8], key: &[u8]| KeyTransports.wrap(KeyTransport::RsaPkcs1v15, spki, key, &Broken);
+        assert_eq!(wrap(certificate.spki_der(), &[0; 16]), Err(CryptoError::Random(RandomError)));
+        assert_eq!(
+            wrap(certificate.spki_der(), &[0; 246]),
+            Err(CryptoError::InvalidKey),
+            "longer than the modulus takes"
+        );
+        assert_eq!(wrap(b"", &[0; 16]), Err(CryptoError::InvalidKey));
+    }
+}

@@ -1,0 +1,96 @@
+//! Non-repudiation of origin: a received signature, kept so that it can be verified again offline (RFC 4130 section 9.1).
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use crate::algorithm::DigestAlgorithm;
+use crate::certificate::Certificate;
+use crate::crypto::CryptoProvider;
+use crate::error::ReceiveError;
+use crate::limits::Limits;
+use crate::profile::SignedForm;
+use crate::receipt::builder::Asked;
+use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
+use crate::stored::{FormatVersion, Instant, Octets};
+
+/// A verified signature of the partner, with the octets that it covers.
+///
+/// Only the verifier makes one; [`OriginRecord`] is its stored form.
+#[derive(Clone, Debug)]
+pub struct OriginEvidence {
+    record: OriginRecord,
+}
+
+impl OriginEvidence {
+    pub(crate) fn new(asked: &Asked, verified: &Verified<SignedContent>, cms: Bytes, now: SystemTime) -> Self {
+        Self {
+            record: OriginRecord {
+                version: FormatVersion,
+                from: asked.from.to_string(),
+                to: asked.to.to_string(),
+                message_id: asked.message_id.as_ref().map(ToString::to_string),
+                content: Octets(verified.value().octets.clone()),
+                canonical: verified.value().canonical,
+                signature: Octets(cms),
+                signer: verified.certificate().clone(),
+                received_at: Instant(now),
+            },
+        }
+    }
+
+    /// The certificate under which the signature verified.
+    #[must_use]
+    pub fn signer(&self) -> &Certificate {
+        &self.record.signer
+    }
+
+    /// The signed MIME entity, as received.
+    #[must_use]
+    pub fn content(&self) -> &Bytes {
+        &self.record.content.0
+    }
+
+    /// The form to archive.
+    #[must_use]
+    pub fn record(&self) -> &OriginRecord {
+        &self.record
+    }
+}
+
+/// The stored form of [`OriginEvidence`]: data, which proves nothing until it is verified.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct OriginRecord {
+    version: FormatVersion,
+    from: String,
+    to: String,
+    message_id: Option<String>,
+    content: Octets,
+    canonical: bool,
+    signature: Octets,
+    signer: Certificate,
+    received_at: Instant,
+}
+
+impl OriginRecord {
+    /// Verifies the signature again, under the archived certificate.
+    ///
+    /// # Errors
+    /// The reason why the signature does not hold.
+    pub fn verify(&self, provider: &CryptoProvider) -> Result<OriginEvidence, ReceiveError> {
+        let terms = VerifyTerms {
+            provider: provider.clone(),
+            trusted: vec![self.signer.clone()],
+            digests: DigestAlgorithm::ALL.to_vec(),
+            form: if self.canonical { SignedForm::AsSentOrCrlf } else { SignedForm::AsSent },
+            limits: Limits::default(),
+            now: self.received_at.0,
+            wanted: Vec::new(),
+        };
+        let signed = read_signature(self.signature.0.clone(), &terms.limits)?;
+        verify(self.content.0.clone(), &signed, &terms, &mut Vec::new()).map_err(|failed| failed.error)?;
+        Ok(OriginEvidence { record: self.clone() })
+    }
+}

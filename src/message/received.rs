@@ -1,0 +1,412 @@
+//! A received message: opened by our identity under one partner's terms, into something accepted or refused.
+//! Both can be answered, and nothing else can be done with either without an answer at hand.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::algorithm::DigestAlgorithm;
+use crate::certificate::Certificate;
+use crate::error::{Answer, Exposure, ReceiveError, answer};
+use crate::identity::Identity;
+use crate::limits::Limits;
+use crate::mdn::{Disposition, MdnRequest};
+use crate::message::headers::CONTENT_TRANSFER_ENCODING;
+use crate::message::origin::OriginEvidence;
+use crate::message::parser::Head;
+use crate::message::payload::ReceivedPayload;
+use crate::mime::param::ContentType;
+use crate::name::{ReceivedId, ReceivedName};
+use crate::note::Note;
+use crate::partner::Partner;
+use crate::profile::{AcceptTerms, Explain, WeakReceipt};
+use crate::receipt::builder::{Asked, MdnBuilder, Reply};
+use crate::smime::mic::{Mic, MicScope};
+use crate::smime::peel::{Current, Failure, Layer, MicRule, Opened, PeelTerms, peel};
+use crate::step::Step;
+
+/// A message whose headers were read; nothing is decrypted and nothing is verified.
+#[derive(Clone, Debug)]
+#[must_use = "the partner is waiting for a reply"]
+pub struct Envelope {
+    head: Head,
+    content_type: Option<ContentType>,
+    body: Bytes,
+    limits: Limits,
+}
+
+impl Envelope {
+    pub(crate) fn new(head: Head, content_type: Option<ContentType>, body: Bytes, limits: Limits) -> Self {
+        Self { head, content_type, body, limits }
+    }
+
+    /// The sender's name (AS2-From): a claim until the message is opened.
+    #[must_use]
+    pub fn from(&self) -> &ReceivedName {
+        &self.head.from
+    }
+
+    /// The recipient's name (AS2-To).
+    #[must_use]
+    pub fn to(&self) -> &ReceivedName {
+        &self.head.to
+    }
+
+    /// The Message-ID.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&ReceivedId> {
+        self.head.message_id.as_ref()
+    }
+
+    /// The receipt that the sender asks for.
+    #[must_use]
+    pub fn receipt_request(&self) -> Option<&MdnRequest> {
+        self.head.receipt_request.as_ref()
+    }
+
+    /// Opens the message: removes all layers, verifies, and judges it by the partner's terms. The decrypting key is
+    /// asked in this thread.
+    ///
+    /// Without a partner, the message is refused as coming from an unknown one.
+    ///
+    /// # Errors
+    /// [`Refused`] holds the exact error, and the answer that the partner gets.
+    pub fn open(self, us: &Identity, partner: Option<&Partner>, now: SystemTime) -> Result<Accepted, Refused> {
+        self.open_steps(us, partner, now).run()
+    }
+
+    /// Opens the message; the decrypting key may answer later.
+    pub fn open_steps(
+        self,
+        us: &Identity,
+        partner: Option<&Partner>,
+        now: SystemTime,
+    ) -> Step<Result<Accepted, Refused>> {
+        let (head, limits) = (self.head, self.limits);
+        let context = Context::new(us, partner, &head);
+        let agreed = partner.filter(|partner| {
+            let profile = partner.profile();
+            head.from == profile.them && head.to == profile.us
+        });
+        let Some(partner) = agreed else {
+            let error = ReceiveError::UnknownPartner {
+                from: crate::name::printable(head.from.as_str()),
+                to: crate::name::printable(head.to.as_str()),
+            };
+            return Step::Done(Err(Refused::early(context.of_nobody(), error)));
+        };
+        let accept = partner.profile().accept.clone();
+        let mic = match check_receipt_request(head.receipt_request.as_ref(), &accept) {
+            Ok(rule) => rule,
+            Err(error) => return Step::Done(Err(Refused::early(context, error))),
+        };
+        let terms = PeelTerms {
+            us: us.clone(),
+            provider: partner.provider().clone(),
+            trusted: partner.verification_at(now),
+            accept,
+            limits,
+            now,
+            mic,
+        };
+        let field = |name: &str| head.headers.get(name).map(|value| value.as_bytes().to_vec());
+        let outer = Current {
+            content_type: self.content_type,
+            transfer: field(CONTENT_TRANSFER_ENCODING),
+            disposition: field("content-disposition"),
+            body: self.body,
+            whole: None,
+        };
+        peel(outer, terms).map(move |peeled| match peeled {
+            Ok(opened) => Ok(Accepted::new(context, opened, now)),
+            Err(failure) => Err(Refused::new(context, *failure)),
+        })
+    }
+}
+
+/// Who talks to whom about which message: what every answer needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    us: Identity,
+    partner: Option<Partner>,
+    asked: Asked,
+    notes: Vec<Note>,
+}
+
+impl Context {
+    fn new(us: &Identity, partner: Option<&Partner>, head: &Head) -> Self {
+        let text =
+            |name: &str| head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        Self {
+            us: us.clone(),
+            partner: partner.cloned(),
+            asked: Asked {
+                from: head.from.clone(),
+                to: head.to.clone(),
+                message_id: head.message_id.clone(),
+                subject: text("subject"),
+                date: text("date"),
+                request: head.receipt_request.clone(),
+            },
+            notes: head.notes.clone(),
+        }
+    }
+
+    /// The agreement does not cover these names, so none of its terms apply.
+    fn of_nobody(mut self) -> Self {
+        self.partner = None;
+        self
+    }
+
+    fn explain(&self) -> Explain {
+        self.partner.as_ref().map_or(Explain::Safe, |partner| partner.profile().accept.explain)
+    }
+
+    fn mdn(self, answer: Answer, mic: Option<Mic>, signature: Option<DigestAlgorithm>) -> MdnBuilder {
+        MdnBuilder::new(self.us, self.partner, self.asked, answer, mic, signature, self.notes)
+    }
+}
+
+/// Whether the receipt can be given as it is asked for (RFC 4130 sections 7.3 and 7.5.3).
+fn check_receipt_request(request: Option<&MdnRequest>, accept: &AcceptTerms) -> Result<MicRule, ReceiveError> {
+    let Some(signed) = request.and_then(MdnRequest::signed) else { return Ok(MicRule::default()) };
+    let known_protocol = signed.protocols().is_empty() || signed.supports_pkcs7();
+    if signed.protocol_required() && !known_protocol {
+        return Err(ReceiveError::UnsupportedReceiptFormat(signed.protocols().join(", ")));
+    }
+    if let Some(attribute) = signed.unknown_required().first() {
+        return Err(ReceiveError::UnsupportedReceiptFormat(attribute.clone()));
+    }
+    let names = signed.micalgs();
+    let listed: Vec<_> = names.iter().filter_map(|name| DigestAlgorithm::from_micalg(name)).collect();
+    let weak_only = !listed.is_empty() && listed.iter().all(|digest| *digest == DigestAlgorithm::Sha1);
+    let hopeless = listed.is_empty() && !names.is_empty() && signed.micalg_required();
+    if hopeless || (weak_only && accept.weak_receipt == WeakReceipt::Refuse) {
+        return Err(ReceiveError::UnsupportedMicAlgorithms(names.join(", ")));
+    }
+    Ok(MicRule { listed })
+}
+
+/// Who vouches for the payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Authenticity {
+    /// Signed under a certificate that is configured for the partner.
+    Signed {
+        /// That certificate.
+        certificate: Certificate,
+    },
+    /// Unchanged since it was encrypted to us, by whoever holds our public certificate.
+    SealedUnsigned,
+    /// Nobody: it may have been written or changed by anyone.
+    None,
+}
+
+/// A message that fulfils the agreement. Store the payload, then say so: only then the sender is told that it arrived.
+#[derive(Clone, Debug)]
+#[must_use = "the partner is waiting for a reply"]
+pub struct Accepted {
+    context: Context,
+    payload: ReceivedPayload,
+    layers: Vec<Layer>,
+    authenticity: Authenticity,
+    mic: Mic,
+    mic_scope: MicScope,
+    signature: Option<DigestAlgorithm>,
+    evidence: Option<OriginEvidence>,
+    envelope_key: Option<Vec<u8>>,
+    signature_key: Option<Vec<u8>>,
+}
+
+impl Accepted {
+    fn new(mut context: Context, opened: Opened, now: SystemTime) -> Self {
+        let Opened { content_type, filename, body, trail, mic, mic_scope } = opened;
+        context.notes.extend(trail.notes);
+        let authenticity = match &trail.signature {
+            Some(verified) => Authenticity::Signed { certificate: verified.certificate().clone() },
+            None if trail.sealed => Authenticity::SealedUnsigned,
+            None => Authenticity::None,
+        };
+        let evidence = match (&trail.signature, trail.signature_cms) {
+            (Some(verified), Some(cms)) => Some(OriginEvidence::new(&context.asked, verified, cms, now)),
+            _ => None,
+        };
+        Self {
+            signature: trail.signature.as_ref().map(|verified| verified.scheme().digest()),
+            signature_key: trail.signature.as_ref().map(|verified| verified.value().signature_key.clone()),
+            envelope_key: trail.envelope_key,
+            payload: ReceivedPayload { content_type, filename, body },
+            layers: trail.layers,
+            authenticity,
+            mic,
+            mic_scope,
+            evidence,
+            context,
+        }
+    }
+
+    /// The document.
+    #[must_use]
+    pub fn payload(&self) -> &ReceivedPayload {
+        &self.payload
+    }
+
+    /// Who vouches for the document.
+    #[must_use]
+    pub fn authenticity(&self) -> &Authenticity {
+        &self.authenticity
+    }
+
+    /// The layers that were opened, outermost first.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The integrity check that the receipt will carry.
+    #[must_use]
+    pub fn mic(&self) -> &Mic {
+        &self.mic
+    }
+
+    /// Which octets the integrity check covers.
+    #[must_use]
+    pub fn mic_scope(&self) -> MicScope {
+        self.mic_scope
+    }
+
+    /// What was tolerated.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.context.notes
+    }
+
+    /// Proof of origin to be archived: there is one if the message was signed with multipart/signed.
+    #[must_use]
+    pub fn evidence(&self) -> Option<&OriginEvidence> {
+        self.evidence.as_ref()
+    }
+
+    /// SHA-256 of the wrapped content-encryption key: equal for every replay of this envelope, whatever its Message-ID.
+    #[must_use]
+    pub fn envelope_key(&self) -> Option<&[u8]> {
+        self.envelope_key.as_deref()
+    }
+
+    /// SHA-256 of the signature value: equal for every replay of this signature, whatever its Message-ID.
+    #[must_use]
+    pub fn signature_key(&self) -> Option<&[u8]> {
+        self.signature_key.as_deref()
+    }
+
+    /// The payload is safe: the positive receipt may go out. There is no other way to one.
+    pub fn stored(self) -> MdnBuilder {
+        let disposition = Disposition::processed();
+        let answer = Answer { disposition, text: "The message was received and stored.".to_owned(), uniform: false };
+        self.context.mdn(answer, Some(self.mic), self.signature)
+    }
+
+    /// The application does not take the payload: the sender gets the verdict.
+    pub fn failed(self, verdict: Verdict) -> MdnBuilder {
+        let (disposition, text) = verdict.answer();
+        self.context.mdn(Answer { disposition, text, uniform: false }, Some(self.mic), self.signature)
+    }
+
+    /// The payload cannot be stored now: no receipt, status 503, and the sender tries again.
+    #[must_use]
+    pub fn defer(self, retry_after: Duration) -> Reply {
+        Reply::deferred(retry_after, self.context.notes)
+    }
+}
+
+/// Why the application does not take a payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The file name cannot be used.
+    IllegalFilename,
+    /// A file of this name exists.
+    DuplicateFilename,
+    /// The document was received before: a warning, the sender counts it as delivered.
+    DuplicateDocument,
+    /// Anything else, told in words for the sender's operator. Write nothing secret here.
+    ProcessingError(String),
+}
+
+impl Verdict {
+    fn answer(self) -> (Disposition, String) {
+        match self {
+            Self::IllegalFilename => {
+                (Disposition::error("illegal-filename"), "The file name cannot be used.".to_owned())
+            }
+            Self::DuplicateFilename => {
+                (Disposition::error("duplicate-filename"), "A file of this name exists already.".to_owned())
+            }
+            Self::DuplicateDocument => {
+                (Disposition::warning("duplicate-document"), "The document was received before.".to_owned())
+            }
+            Self::ProcessingError(text) => (Disposition::error("unexpected-processing-error"), text),
+        }
+    }
+}
+
+/// A message that is refused: the exact error for us, the answer for the partner.
+#[derive(Clone, Debug)]
+#[must_use = "the partner is waiting for a reply"]
+pub struct Refused {
+    context: Context,
+    error: ReceiveError,
+    exposure: Exposure,
+    mic: Option<Mic>,
+    layers: Vec<Layer>,
+}
+
+impl Refused {
+    fn early(context: Context, error: ReceiveError) -> Self {
+        Self { context, error, exposure: Exposure::Open, mic: None, layers: Vec::new() }
+    }
+
+    fn new(mut context: Context, failure: Failure) -> Self {
+        let Failure { error, exposure, mic, trail } = failure;
+        context.notes.extend(trail.notes);
+        Self { context, error, exposure, mic, layers: trail.layers }
+    }
+
+    /// What exactly is wrong. It is for our log: what the partner may learn is less.
+    #[must_use]
+    pub fn error(&self) -> &ReceiveError {
+        &self.error
+    }
+
+    /// The layers that were opened before it failed, outermost first.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// What was tolerated before it failed.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.context.notes
+    }
+
+    /// The negative receipt. A key that is unavailable is no fault of the message: the reply is 503 then.
+    pub fn mdn(self) -> MdnBuilder {
+        let told = answer(&self.error, self.exposure, self.context.explain());
+        let transient = matches!(self.error, ReceiveError::KeyUnavailable(_));
+        let unknown = matches!(self.error, ReceiveError::UnknownPartner { .. });
+        let mic = self.mic.filter(|_| !told.uniform);
+        let mut builder = self.context.mdn(told, mic, None);
+        if unknown {
+            builder = builder.bare_status(StatusCode::FORBIDDEN).unsigned();
+        }
+        if transient { builder.transient() } else { builder }
+    }
+
+    /// A bare HTTP status instead of a receipt, such as 403, 404 or 422 for unknown partners.
+    #[must_use]
+    pub fn bare(self, status: StatusCode) -> Reply {
+        Reply::bare(status, self.context.notes)
+    }
+}

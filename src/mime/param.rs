@@ -1,0 +1,400 @@
+//! Content-Type and Content-Disposition with their parameters (RFC 2045 section 5.1, RFC 2183, RFC 2231).
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::mime::{Error, ErrorKind};
+
+/// A media type with its parameters.
+///
+/// ```
+/// use as2_protocol::ContentType;
+/// let xml = ContentType::new("application/xml")?.with_param("charset", "utf-8")?;
+/// assert_eq!(xml.to_string(), "application/xml; charset=utf-8");
+/// assert_eq!(xml.essence(), "application/xml");
+/// # Ok::<(), as2_protocol::MimeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentType {
+    written: String,
+    essence: String,
+    params: Vec<(String, String)>,
+}
+
+impl ContentType {
+    /// A media type without parameters, such as `application/EDI-consent`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidMediaType`] if it is not of the form `type/subtype`.
+    pub fn new(essence: &str) -> Result<Self, Error> {
+        let valid = essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
+        if !valid {
+            return Err(Error::new(ErrorKind::InvalidMediaType, 0));
+        }
+        Ok(Self::known(essence))
+    }
+
+    pub(crate) fn edi_x12() -> Self {
+        Self::known("application/EDI-X12")
+    }
+
+    pub(crate) fn edifact() -> Self {
+        Self::known("application/EDIFACT")
+    }
+
+    pub(crate) fn xml() -> Self {
+        Self::known("application/xml")
+    }
+
+    fn known(essence: &str) -> Self {
+        Self { written: essence.to_owned(), essence: essence.to_ascii_lowercase(), params: Vec::new() }
+    }
+
+    /// Adds a parameter; it is quoted where it must be.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidParameter`] if the name is no token or the value is not printable ASCII.
+    pub fn with_param(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        if !is_token(name) || !value.bytes().all(|octet| (b' '..=b'~').contains(&octet)) {
+            return Err(Error::new(ErrorKind::InvalidParameter, 0));
+        }
+        self.params.push((name.to_ascii_lowercase(), value.to_owned()));
+        Ok(self)
+    }
+
+    /// Type and subtype in lower case.
+    #[must_use]
+    pub fn essence(&self) -> &str {
+        &self.essence
+    }
+
+    /// The value of a parameter; names are compared without regard to case.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        find(&self.params, name)
+    }
+
+    /// Reads a header value as peers write it.
+    pub(crate) fn read(value: &[u8]) -> Result<Self, Error> {
+        let text = String::from_utf8_lossy(value);
+        let text = text.trim();
+        // as2-lib 4.4.2 to 4.4.4 put whole header values in quotes.
+        let unquoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(|rest| rest.contains('/'));
+        let text = unquoted.map_or_else(|| text.to_owned(), |inner| inner.replace("\\\"", "\""));
+        let (written, params) = parse(&text);
+        let valid = written.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
+        if !valid || !written.bytes().all(|octet| octet.is_ascii_graphic()) {
+            return Err(Error::new(ErrorKind::InvalidMediaType, 0));
+        }
+        Ok(Self { essence: written.to_ascii_lowercase(), written, params })
+    }
+}
+
+impl FromStr for ContentType {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let (essence, params) = parse(text);
+        params.iter().try_fold(Self::new(&essence)?, |content_type, (name, value)| content_type.with_param(name, value))
+    }
+}
+
+impl fmt::Display for ContentType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)?;
+        self.params.iter().try_for_each(|(name, value)| write!(f, "; {name}={}", quote(value)))
+    }
+}
+
+/// Content-Disposition as received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ContentDisposition {
+    params: Vec<(String, String)>,
+}
+
+impl ContentDisposition {
+    pub(crate) fn read(value: &[u8]) -> Self {
+        Self { params: parse(String::from_utf8_lossy(value).trim()).1 }
+    }
+
+    /// The file name as the sender wrote it.
+    pub(crate) fn filename(&self) -> Option<String> {
+        find(&self.params, "filename").map(decode_words).filter(|name| !name.is_empty())
+    }
+
+    /// An attachment of this name: ASCII in `filename`, and the whole name in `filename*` only where needed.
+    pub(crate) fn write_attachment(filename: &str) -> String {
+        let plain: String = filename.chars().map(|c| if (' '..='~').contains(&c) { c } else { '_' }).collect();
+        let quoted = plain.replace('\\', "\\\\").replace('"', "\\\"");
+        if plain == filename {
+            return format!("attachment; filename=\"{quoted}\"");
+        }
+        let mut extended = String::new();
+        for octet in filename.bytes() {
+            match octet {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => extended.push(char::from(octet)),
+                _ => extended.push_str(&format!("%{octet:02X}")),
+            }
+        }
+        format!("attachment; filename=\"{quoted}\"; filename*=UTF-8''{extended}")
+    }
+}
+
+fn find<'a>(params: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    params.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+}
+
+/// Token of RFC 2045: no control characters, spaces or tspecials.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&octet))
+}
+
+fn quote(value: &str) -> String {
+    if is_token(value) { value.to_owned() } else { format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")) }
+}
+
+/// Value and parameters, in any spacing. Of repeated parameters the first counts; RFC 2231 forms are put together.
+fn parse(text: &str) -> (String, Vec<(String, String)>) {
+    let mut pieces = split(text).into_iter();
+    let value = pieces.next().unwrap_or_default().trim().to_owned();
+    let mut raw: Vec<(String, String)> = Vec::new();
+    for piece in pieces {
+        let Some((name, value)) = piece.split_once('=') else { continue };
+        let name = name.trim().to_ascii_lowercase();
+        if !name.is_empty() && !raw.iter().any(|(known, _)| *known == name) {
+            raw.push((name, unquote(value.trim())));
+        }
+    }
+    (value, join_extended(raw))
+}
+
+/// Splits at semicolons outside of quotes, and drops comments.
+fn split(text: &str) -> Vec<String> {
+    let (mut pieces, mut quoted, mut comment) = (vec![String::new()], false, 0u32);
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let Some(piece) = pieces.last_mut() else { break };
+        match character {
+            '\\' if quoted || comment > 0 => {
+                let escaped = characters.next();
+                if comment == 0 {
+                    piece.push('\\');
+                    piece.extend(escaped);
+                }
+            }
+            '"' if comment == 0 => {
+                quoted = !quoted;
+                piece.push(character);
+            }
+            '(' if !quoted => comment += 1,
+            ')' if !quoted && comment > 0 => comment -= 1,
+            ';' if !quoted && comment == 0 => pieces.push(String::new()),
+            _ if comment == 0 => piece.push(character),
+            _ => {}
+        }
+    }
+    pieces
+}
+
+/// A quoted string without its quotes; a missing closing quote is forgiven, anything after one is dropped.
+fn unquote(value: &str) -> String {
+    let Some(rest) = value.strip_prefix('"') else {
+        // Unquoted values may hold `/` although it is a tspecial: `protocol=application/pkcs7-signature` is common.
+        return value.split_ascii_whitespace().next().unwrap_or_default().to_owned();
+    };
+    let (mut plain, mut characters) = (String::with_capacity(rest.len()), rest.chars());
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => break,
+            // Windows paths in file names are often not escaped: only quotes and backslashes are.
+            '\\' => match characters.next() {
+                Some(escaped @ ('"' | '\\')) => plain.push(escaped),
+                Some(other) => plain.extend(['\\', other]),
+                None => plain.push('\\'),
+            },
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// Most continuations of one parameter that are put together.
+const MAX_CONTINUATIONS: usize = 64;
+
+/// RFC 2231: `name*0`, `name*1*` and `name*` become `name`, in front of a plain parameter of that name.
+fn join_extended(raw: Vec<(String, String)>) -> Vec<(String, String)> {
+    let (extended, mut plain): (Vec<_>, Vec<_>) = raw.into_iter().partition(|(name, _)| name.contains('*'));
+    let mut names: Vec<&str> = extended.iter().filter_map(|(name, _)| name.split('*').next()).collect();
+    names.dedup();
+    let mut joined = Vec::new();
+    for name in names {
+        if joined.iter().any(|(known, _): &(String, String)| known == name) {
+            continue;
+        }
+        let find = |suffix: &str| extended.iter().find(|(known, _)| *known == format!("{name}*{suffix}"));
+        let value = match find("") {
+            Some((_, whole)) => decode_extended(whole),
+            None => {
+                let mut encoded = Vec::new();
+                for index in 0..MAX_CONTINUATIONS {
+                    match (find(&format!("{index}*")), find(&index.to_string())) {
+                        (Some((_, part)), _) => encoded.push((part.as_str(), true)),
+                        (None, Some((_, part))) => encoded.push((part.as_str(), false)),
+                        (None, None) => break,
+                    }
+                }
+                join_continuations(&encoded)
+            }
+        };
+        joined.push((name.to_owned(), value));
+    }
+    joined.append(&mut plain);
+    joined
+}
+
+fn join_continuations(parts: &[(&str, bool)]) -> String {
+    let (mut charset, mut octets) = (String::new(), Vec::new());
+    for (index, (part, is_encoded)) in parts.iter().enumerate() {
+        let text = match (index, is_encoded) {
+            (0, true) => {
+                let (named, rest) = split_charset(part);
+                charset = named.to_owned();
+                rest
+            }
+            _ => part,
+        };
+        octets.extend(if *is_encoded { percent_decode(text) } else { text.as_bytes().to_vec() });
+    }
+    from_charset(&charset, octets)
+}
+
+/// `charset'language'text`
+fn split_charset(value: &str) -> (&str, &str) {
+    let mut pieces = value.splitn(3, '\'');
+    match (pieces.next(), pieces.next(), pieces.next()) {
+        (Some(charset), Some(_), Some(text)) => (charset, text),
+        _ => ("utf-8", value),
+    }
+}
+
+fn decode_extended(value: &str) -> String {
+    let (charset, text) = split_charset(value);
+    from_charset(charset, percent_decode(text))
+}
+
+fn percent_decode(text: &str) -> Vec<u8> {
+    let (mut octets, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let Some((first, after)) = rest.split_first() {
+        let escape = after.get(..2).filter(|_| *first == b'%').and_then(hex_pair);
+        octets.push(escape.unwrap_or(*first));
+        rest = if escape.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    octets
+}
+
+pub(crate) fn hex_pair(pair: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|text| !text.starts_with('+'))?, 16).ok()
+}
+
+/// UTF-8, or Latin-1, which every octet sequence is.
+fn from_charset(charset: &str, octets: Vec<u8>) -> String {
+    if charset.eq_ignore_ascii_case("iso-8859-1") {
+        return octets.into_iter().map(char::from).collect();
+    }
+    String::from_utf8(octets).unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect())
+}
+
+/// RFC 2047 encoded words, which some products write in quoted strings although they must not.
+fn decode_words(text: &str) -> String {
+    let (mut decoded, mut rest, mut after_word) = (String::with_capacity(text.len()), text, false);
+    while let Some(start) = rest.find("=?") {
+        let (before, word) = rest.split_at(start);
+        let mut fields = word.get(2..).unwrap_or_default().splitn(4, '?');
+        let parts = (fields.next(), fields.next(), fields.next(), fields.next());
+        let (Some(charset), Some(encoding), Some(data), Some(tail)) = parts else { break };
+        let Some(octets) = decode_word(encoding, data).filter(|_| tail.starts_with('=')) else { break };
+        if !(after_word && before.trim().is_empty()) {
+            decoded.push_str(before);
+        }
+        decoded.push_str(&from_charset(charset, octets));
+        rest = tail.get(1..).unwrap_or_default();
+        after_word = true;
+    }
+    decoded.push_str(rest);
+    decoded
+}
+
+fn decode_word(encoding: &str, data: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    match encoding {
+        "B" | "b" => base64::engine::general_purpose::STANDARD.decode(data).ok(),
+        "Q" | "q" => Some(percent_decode(&data.replace('%', "%25").replace('=', "%").replace('_', " "))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> ContentType {
+        ContentType::read(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn m15_parameters_in_every_spelling() {
+        let forms = [
+            "multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha1; boundary=\"a b\"",
+            "Multipart/Signed;boundary=\"a b\";protocol=application/pkcs7-signature;MICALG=sha1",
+            "multipart/signed ; micalg = sha1 ;\tboundary = \"a b\" ; protocol=\"application/pkcs7-signature\";",
+            "\"multipart/signed; protocol=\\\"application/pkcs7-signature\\\"; micalg=sha1; boundary=\\\"a b\\\"\"",
+            "multipart/signed (a comment; x=y); boundary*0=\"a\"; boundary*1=\" b\"; micalg=sha1; protocol=application/pkcs7-signature",
+        ];
+        for form in forms {
+            let content_type = read(form);
+            assert_eq!(content_type.essence(), "multipart/signed", "{form}");
+            assert_eq!(content_type.param("Boundary"), Some("a b"), "{form}");
+            assert_eq!(content_type.param("protocol"), Some("application/pkcs7-signature"), "{form}");
+            assert_eq!(content_type.param("micalg"), Some("sha1"), "{form}");
+        }
+        assert_eq!(read("a/b; boundary=a;boundary=b").param("boundary"), Some("a"));
+        assert_eq!(read("a/b; x=\"open").param("x"), Some("open"));
+        for bad in ["", "text", "/x", "text/", "te xt/plain", "\u{7}/x"] {
+            assert!(ContentType::read(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn f12_file_names_of_every_form() {
+        let cases = [
+            ("attachment; filename=po.x12", "po.x12"),
+            ("attachment; filename=\"my po.x12\"", "my po.x12"),
+            ("attachment; filename*=UTF-8''na%C3%AFve.edi", "naïve.edi"),
+            ("attachment; filename=\"nave\"; filename*=iso-8859-1'fr'na%EFve", "naïve"),
+            ("attachment; filename*0*=UTF-8''%C3%BC; filename*1=\"m.edi\"", "üm.edi"),
+            ("attachment; filename=\"=?utf-8?Q?gr=C3=B6=C3=9Fe.edi?=\"", "größe.edi"),
+            ("attachment; filename=\"=?utf-8?B?w7w=?= =?utf-8?B?w7w=?=\"", "üü"),
+            ("attachment; filename=\"C:\\temp\\a.edi\"", "C:\\temp\\a.edi"),
+            ("attachment; filename=\"ümläut.edi\"", "ümläut.edi"),
+        ];
+        for (header, name) in cases {
+            assert_eq!(ContentDisposition::read(header.as_bytes()).filename().as_deref(), Some(name), "{header}");
+        }
+        assert_eq!(ContentDisposition::read(b"attachment; filename=\"\"").filename(), None);
+        for name in ["po.x12", "ümläut.edi", "quo\"te.edi", "back\\slash", "100%.edi"] {
+            let written = ContentDisposition::write_attachment(name);
+            assert!(written.is_ascii());
+            assert_eq!(ContentDisposition::read(written.as_bytes()).filename().as_deref(), Some(name), "{written}");
+        }
+    }
+
+    #[test]
+    fn m16_written_types_are_checked_and_come_back() {
+        let written = ContentType::new("application/EDI-X12").unwrap().with_param("x", "a;\"b\\").unwrap();
+        assert_eq!(written.to_string(), "application/EDI-X12; x=\"a;\\\"b\\\\\"");
+        assert_eq!(read(&written.to_string()), written);
+        assert_eq!(written.to_string().parse::<ContentType>().unwrap(), written);
+        assert!(ContentType::new("text").is_err() && ContentType::new("a/b c").is_err());
+        assert!(ContentType::new("a/b").unwrap().with_param("x", "a\r\n").is_err());
+    }
+}

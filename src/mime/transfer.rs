@@ -1,0 +1,409 @@
+//! Content-Transfer-Encoding (RFC 2045 section 6): decoding as a push machine that also works in place.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+
+use crate::mime::param::hex_pair;
+use crate::mime::{Error, ErrorKind};
+
+/// A transfer encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransferEncoding {
+    SevenBit,
+    EightBit,
+    Binary,
+    Base64,
+    QuotedPrintable,
+}
+
+impl TransferEncoding {
+    /// Reads a header value in any case, with quotes or comments around it.
+    pub(crate) fn read(value: &[u8]) -> Result<Self, Error> {
+        let text = String::from_utf8_lossy(value).to_ascii_lowercase();
+        let name = text.split(['(', ';']).next().unwrap_or_default().trim().trim_matches('"');
+        match name {
+            "7bit" | "" => Ok(Self::SevenBit),
+            "8bit" => Ok(Self::EightBit),
+            "binary" => Ok(Self::Binary),
+            "base64" => Ok(Self::Base64),
+            "quoted-printable" => Ok(Self::QuotedPrintable),
+            other => Err(Error::new(ErrorKind::UnknownEncoding(crate::name::printable(other)), 0)),
+        }
+    }
+}
+
+/// Decodes any encoding; a push machine with a few octets of state.
+///
+/// Decoded octets never outrun the encoded ones, so a chunk can be decoded in place.
+#[derive(Clone, Debug)]
+pub(crate) struct Decoder {
+    state: State,
+    offset: u64,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Identity,
+    Base64 { bits: u32, count: u8, padding: u8 },
+    QuotedPrintable(Quoted),
+}
+
+/// White space that may turn out to be at the end of a line, and an escape that is not complete.
+#[derive(Clone, Debug, Default)]
+struct Quoted {
+    /// `=` and what follows it on the line.
+    escape: Vec<u8>,
+    /// Octets of white space held back, which are dropped at the end of a line.
+    blanks: Vec<u8>,
+}
+
+/// White space held back before it is given up as content; RFC 2045 lines have at most 76 octets.
+const MAX_BLANKS: usize = 998;
+
+impl Decoder {
+    pub(crate) fn new(encoding: TransferEncoding) -> Self {
+        let state = match encoding {
+            TransferEncoding::SevenBit | TransferEncoding::EightBit | TransferEncoding::Binary => State::Identity,
+            TransferEncoding::Base64 => State::Base64 { bits: 0, count: 0, padding: 0 },
+            TransferEncoding::QuotedPrintable => State::QuotedPrintable(Quoted::default()),
+        };
+        Self { state, offset: 0 }
+    }
+
+    /// Decodes one chunk into `out`.
+    pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        let at = self.offset;
+        self.offset = self.offset.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        match &mut self.state {
+            State::Identity => out.extend_from_slice(chunk),
+            State::Base64 { bits, count, padding } => base64_chunk(chunk, at, (bits, count, padding), out)?,
+            State::QuotedPrintable(quoted) => quoted.chunk(chunk, at, out)?,
+        }
+        Ok(())
+    }
+
+    /// Decodes one chunk in place; the number of decoded octets, which stand at its front. Base64 and identity only:
+    /// quoted-printable holds octets back, so its chunks go by way of a copy.
+    pub(crate) fn push_in_place(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let mut written = 0;
+        let mut scratch = Vec::with_capacity(WINDOW + 4);
+        let mut read = 0;
+        while read < buffer.len() {
+            let end = (read + WINDOW).min(buffer.len());
+            scratch.clear();
+            self.push(buffer.get(read..end).unwrap_or_default(), &mut scratch)?;
+            read = end;
+            if let Some(room) = buffer.get_mut(written..written + scratch.len()) {
+                room.copy_from_slice(&scratch);
+                written += scratch.len();
+            }
+        }
+        Ok(written)
+    }
+
+    /// Ends the input.
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        let offset = self.offset;
+        match &mut self.state {
+            State::Identity => Ok(()),
+            // One character alone holds no octet; missing padding is forgiven.
+            State::Base64 { count: 1, .. } => Err(Error { kind: ErrorKind::Base64, offset }),
+            State::Base64 { count: 0, padding, .. } if *padding > 0 => Err(Error { kind: ErrorKind::Base64, offset }),
+            State::Base64 { .. } => Ok(()),
+            State::QuotedPrintable(quoted) => quoted.finish(offset, out),
+        }
+    }
+}
+
+/// Octets that are decoded at a time in place.
+const WINDOW: usize = 4096;
+
+fn base64_chunk(
+    mut chunk: &[u8],
+    mut at: u64,
+    (bits, count, padding): (&mut u32, &mut u8, &mut u8),
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    while !chunk.is_empty() {
+        if *count == 0 && *padding == 0 {
+            let taken = whole_lines(chunk, out);
+            chunk = chunk.get(taken..).unwrap_or_default();
+            at = at.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
+        }
+        let Some((octet, rest)) = chunk.split_first() else { break };
+        chunk = rest;
+        match (sextet(*octet), octet) {
+            (Some(value), _) if *padding == 0 => {
+                *bits = *bits << 6 | u32::from(value);
+                *count = (*count + 1) % 4;
+                // Each character but the first of four completes an octet.
+                if *count != 1 {
+                    let shift = [0, 0, 4, 2].get(usize::from(*count)).copied().unwrap_or(0);
+                    out.extend((*bits >> shift).to_be_bytes().last());
+                }
+            }
+            (None, b'=') if *count > 1 || *padding > 0 => {
+                *padding += 1;
+                if u16::from(*count) + u16::from(*padding) > 4 {
+                    return Err(Error { kind: ErrorKind::Base64, offset: at });
+                }
+            }
+            (None, b' ' | b'\t' | b'\r' | b'\n') => {}
+            _ => return Err(Error { kind: ErrorKind::Base64, offset: at }),
+        }
+        at = at.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// Decodes as many whole groups of four as stand at the front without white space; the number of octets taken.
+fn whole_lines(chunk: &[u8], out: &mut Vec<u8>) -> usize {
+    let line = memchr::memchr3(b'\r', b'\n', b'=', chunk).unwrap_or(chunk.len());
+    let groups = line - line % 4;
+    let before = out.len();
+    match chunk.get(..groups).map(|text| STANDARD.decode_vec(text, out)) {
+        Some(Ok(())) => groups,
+        _ => {
+            // An odd octet stands somewhere in the line: it is found one by one.
+            out.truncate(before);
+            0
+        }
+    }
+}
+
+fn sextet(octet: u8) -> Option<u8> {
+    match octet {
+        b'A'..=b'Z' => Some(octet - b'A'),
+        b'a'..=b'z' => Some(octet - b'a' + 26),
+        b'0'..=b'9' => Some(octet - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    }
+}
+
+impl Quoted {
+    fn chunk(&mut self, chunk: &[u8], at: u64, out: &mut Vec<u8>) -> Result<(), Error> {
+        for (position, octet) in chunk.iter().enumerate() {
+            let offset = at.saturating_add(u64::try_from(position).unwrap_or(u64::MAX));
+            self.octet(*octet, out).map_err(|kind| Error { kind, offset })?;
+        }
+        Ok(())
+    }
+
+    fn octet(&mut self, octet: u8, out: &mut Vec<u8>) -> Result<(), ErrorKind> {
+        if !self.escape.is_empty() {
+            return self.escaped(octet, out);
+        }
+        match octet {
+            b'=' => {
+                out.append(&mut self.blanks);
+                self.escape.push(octet);
+            }
+            b' ' | b'\t' | b'\r' if self.blanks.len() < MAX_BLANKS => self.blanks.push(octet),
+            b'\n' => {
+                // White space at the end of a line was added on the way (RFC 2045 section 6.7 rule 3).
+                let crlf = self.blanks.last() == Some(&b'\r');
+                self.blanks.clear();
+                out.extend_from_slice(if crlf { b"\r\n" } else { b"\n" });
+            }
+            other => {
+                out.append(&mut self.blanks);
+                out.push(other);
+            }
+        }
+        Ok(())
+    }
+
+    fn escaped(&mut self, octet: u8, out: &mut Vec<u8>) -> Result<(), ErrorKind> {
+        self.escape.push(octet);
+        match self.escape.as_slice() {
+            [b'=', rest @ .., b'\n'] if rest.iter().all(|octet| matches!(octet, b' ' | b'\t' | b'\r')) => {
+                self.escape.clear();
+            }
+            [b'=', rest @ ..] if rest.iter().all(|octet| matches!(octet, b' ' | b'\t' | b'\r')) => {
+                if self.escape.len() > MAX_BLANKS {
+                    return Err(ErrorKind::QuotedPrintable);
+                }
+            }
+            [b'=', high] if high.is_ascii_hexdigit() => {}
+            [b'=', pair @ ..] if pair.len() == 2 => {
+                out.push(hex_pair(pair).ok_or(ErrorKind::QuotedPrintable)?);
+                self.escape.clear();
+            }
+            _ => return Err(ErrorKind::QuotedPrintable),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, offset: u64, out: &mut Vec<u8>) -> Result<(), Error> {
+        out.extend(self.blanks.drain(..).filter(|octet| *octet == b'\r'));
+        match self.escape.as_slice() {
+            [] | [b'='] => Ok(()),
+            _ => Err(Error { kind: ErrorKind::QuotedPrintable, offset }),
+        }
+    }
+}
+
+/// Decodes a whole body: as it is, in place where it is not shared, else by way of one copy.
+pub(crate) fn decode(encoding: TransferEncoding, body: Bytes) -> Result<Bytes, Error> {
+    let mut decoder = Decoder::new(encoding);
+    match encoding {
+        TransferEncoding::SevenBit | TransferEncoding::EightBit | TransferEncoding::Binary => Ok(body),
+        TransferEncoding::Base64 => {
+            let mut buffer = body.try_into_mut().unwrap_or_else(|shared| BytesMut::from(shared.as_ref()));
+            let length = decoder.push_in_place(&mut buffer)?;
+            decoder.finish(&mut Vec::new())?;
+            buffer.truncate(length);
+            Ok(buffer.freeze())
+        }
+        TransferEncoding::QuotedPrintable => {
+            let mut out = Vec::with_capacity(body.len());
+            decoder.push(&body, &mut out)?;
+            decoder.finish(&mut out)?;
+            Ok(out.into())
+        }
+    }
+}
+
+/// Whether the start of a body is base64 text: alphabet and white space, and more of it than DER could be by chance.
+pub(crate) fn looks_like_base64(body: &[u8]) -> bool {
+    let start = body.get(..1024).unwrap_or(body);
+    let text = |octet: &u8| sextet(*octet).is_some() || matches!(octet, b'=' | b'\r' | b'\n' | b' ' | b'\t');
+    start.len() >= 8 && start.iter().all(text)
+}
+
+/// Encodes base64 in lines that end with CRLF.
+#[derive(Clone, Debug)]
+pub(crate) struct LineEncoder {
+    octets_per_line: usize,
+    carry: Vec<u8>,
+}
+
+impl LineEncoder {
+    /// Lines of `columns` characters, a multiple of four.
+    pub(crate) fn new(columns: usize) -> Self {
+        Self { octets_per_line: (columns / 4).max(1) * 3, carry: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        self.carry.extend_from_slice(octets);
+        let whole = self.carry.len() - self.carry.len() % self.octets_per_line;
+        for line in self.carry.get(..whole).unwrap_or_default().chunks(self.octets_per_line) {
+            encode_line(line, out);
+        }
+        self.carry.drain(..whole);
+    }
+
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+        if !self.carry.is_empty() {
+            encode_line(&self.carry, out);
+            self.carry.clear();
+        }
+    }
+}
+
+fn encode_line(octets: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(STANDARD.encode(octets).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn in_chunks(encoding: TransferEncoding, text: &[u8], size: usize) -> Result<Vec<u8>, Error> {
+        let (mut decoder, mut out) = (Decoder::new(encoding), Vec::new());
+        for chunk in text.chunks(size) {
+            decoder.push(chunk, &mut out)?;
+        }
+        decoder.finish(&mut out)?;
+        Ok(out)
+    }
+
+    fn whole(encoding: TransferEncoding, text: &[u8]) -> Result<Vec<u8>, Error> {
+        decode(encoding, Bytes::copy_from_slice(text)).map(|body| body.to_vec())
+    }
+
+    #[test]
+    fn h10_names_in_any_spelling() {
+        for (name, encoding) in [
+            ("BASE64", TransferEncoding::Base64),
+            (" Quoted-Printable ", TransferEncoding::QuotedPrintable),
+            ("\"binary\"", TransferEncoding::Binary),
+            ("8bit (comment)", TransferEncoding::EightBit),
+            ("7BIT;", TransferEncoding::SevenBit),
+        ] {
+            assert_eq!(TransferEncoding::read(name.as_bytes()).unwrap(), encoding);
+        }
+        let error = TransferEncoding::read(b"x-foo").unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::UnknownEncoding("x-foo".to_owned()));
+    }
+
+    #[test]
+    fn base64_is_read_with_any_line_ends_and_without_padding() {
+        for text in ["aGVsbG8=", "aGVsbG8", "aGVs\r\nbG8=\r\n", " aG\tVs\nbG 8 = ", "aGVsbG8=\r\n\r\n"] {
+            for size in [1, 3, 100] {
+                assert_eq!(in_chunks(TransferEncoding::Base64, text.as_bytes(), size).unwrap(), b"hello", "{text:?}");
+            }
+            assert_eq!(whole(TransferEncoding::Base64, text.as_bytes()).unwrap(), b"hello", "{text:?}");
+        }
+        assert_eq!(whole(TransferEncoding::Base64, b"").unwrap(), b"");
+    }
+
+    #[test]
+    fn base64_errors_are_told_with_their_octet() {
+        for (text, offset) in [("aGVs*bG8", 4), ("aGVsbG8=a", 8), ("=", 0), ("a", 1), ("aGVsbA===", 8), ("aGVs=", 4)] {
+            for size in [1, 100] {
+                let error = in_chunks(TransferEncoding::Base64, text.as_bytes(), size).unwrap_err();
+                assert_eq!((error.kind(), error.offset()), (&ErrorKind::Base64, offset), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn quoted_printable() {
+        let cases: [(&[u8], &[u8]); 8] = [
+            (b"a=3Db", b"a=b"),
+            (b"a=\r\nb", b"ab"),
+            (b"a= \t\nb", b"ab"),
+            (b"a \t\r\nb \n", b"a\r\nb\n"),
+            (b"a b", b"a b"),
+            (b"=c3=BC", "ü".as_bytes()),
+            (b"a=", b"a"),
+            (b"a\rb", b"a\rb"),
+        ];
+        for (text, plain) in cases {
+            for size in [1, 2, 100] {
+                assert_eq!(in_chunks(TransferEncoding::QuotedPrintable, text, size).unwrap(), plain, "{text:?}");
+            }
+        }
+        for bad in [&b"a=4"[..], b"=GG", b"=+1", b"=4\n"] {
+            assert!(whole(TransferEncoding::QuotedPrintable, bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn h09_base64_is_told_from_der() {
+        assert!(looks_like_base64(b"MIIBhgYJKoZI\r\nhvcNAQcDoIIB"));
+        assert!(!looks_like_base64(&[0x30, 0x82, 1, 0, 6, 9, 0x2a, 0x86]));
+        assert!(!looks_like_base64(b"0"));
+    }
+
+    proptest! {
+        #[test]
+        fn encoded_lines_come_back(octets in prop::collection::vec(any::<u8>(), 0..300), size in 1usize..40) {
+            let (mut encoder, mut text) = (LineEncoder::new(64), Vec::new());
+            for chunk in octets.chunks(size) {
+                encoder.push(chunk, &mut text);
+            }
+            encoder.finish(&mut text);
+            prop_assert!(text.split(|octet| *octet == b'\n').all(|line| line.len() <= 65));
+            prop_assert_eq!(&in_chunks(TransferEncoding::Base64, &text, size).unwrap(), &octets);
+            prop_assert_eq!(&whole(TransferEncoding::Base64, &text).unwrap(), &octets);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Who they are: the profile together with the partner's certificates, checked once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::algorithm::DigestAlgorithm;
+use crate::certificate::Certificate;
+use crate::crypto::CryptoProvider;
+use crate::error::SetupError;
+use crate::profile::{PartnerProfile, ReceiptKind};
+
+/// One trading partner: the agreement and the certificates that are trusted for it.
+///
+/// A certificate that comes inside a message never replaces a configured one. Cheap to clone and to share.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let pem: &[u8] = b"";
+/// use as2_protocol::{Certificate, CryptoProvider, Partner, PartnerProfile};
+/// let profile = PartnerProfile::new("Our Co".parse()?, "ACME".parse()?, "https://acme.example/as2".parse()?);
+/// let certificate = Certificate::from_pem(pem)?;
+/// let acme = Partner::builder(profile, CryptoProvider::rustcrypto())
+///     .encrypt_to(certificate.clone())
+///     .verify_with(certificate)
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Partner {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    profile: PartnerProfile,
+    provider: CryptoProvider,
+    encryption: Vec<EncryptionCertificate>,
+    verification: Vec<VerificationCertificate>,
+}
+
+struct EncryptionCertificate {
+    certificate: Certificate,
+    active_from: Option<SystemTime>,
+}
+
+#[derive(Clone)]
+pub(crate) struct VerificationCertificate {
+    pub(crate) certificate: Certificate,
+    /// Accepted for what was sent before this time; `None` for a current certificate.
+    pub(crate) retired_at: Option<SystemTime>,
+}
+
+impl Partner {
+    /// Starts a partner from its profile; `provider` checks its signatures and encrypts to it.
+    #[must_use]
+    pub fn builder(profile: PartnerProfile, provider: CryptoProvider) -> PartnerBuilder {
+        PartnerBuilder { inner: Inner { profile, provider, encryption: Vec::new(), verification: Vec::new() } }
+    }
+
+    /// The agreement.
+    #[must_use]
+    pub fn profile(&self) -> &PartnerProfile {
+        &self.inner.profile
+    }
+
+    /// The provider that works for this partner.
+    #[must_use]
+    pub fn provider(&self) -> &CryptoProvider {
+        &self.inner.provider
+    }
+
+    /// The certificate that messages are encrypted to at `now`: of those that are active the one activated last.
+    #[must_use]
+    pub fn encryption_certificate(&self, now: SystemTime) -> Option<&Certificate> {
+        let active = |own: &&EncryptionCertificate| own.active_from.is_none_or(|from| from <= now);
+        self.inner.encryption.iter().filter(active).max_by_key(|own| own.active_from).map(|own| &own.certificate)
+    }
+
+    /// Certificates that a signature made at `signed_at` may verify with: the current ones, and those retired later than that.
+    pub(crate) fn verification_at(&self, signed_at: SystemTime) -> Vec<Certificate> {
+        let acceptable = |own: &&VerificationCertificate| own.retired_at.is_none_or(|retired| signed_at <= retired);
+        self.inner.verification.iter().filter(acceptable).map(|own| own.certificate.clone()).collect()
+    }
+}
+
+impl fmt::Debug for Partner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partner")
+            .field("us", &self.inner.profile.us)
+            .field("them", &self.inner.profile.them)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Collects the partner's certificates; see [`Partner::builder`].
+#[must_use]
+pub struct PartnerBuilder {
+    inner: Inner,
+}
+
+impl PartnerBuilder {
+    /// A certificate to encrypt to, effective at once.
+    pub fn encrypt_to(self, certificate: Certificate) -> Self {
+        self.encrypt_to_from(certificate, None)
+    }
+
+    /// A certificate to encrypt to from a point in time on. The one activated last is used.
+    pub fn encrypt_to_from(mut self, certificate: Certificate, active_from: Option<SystemTime>) -> Self {
+        self.inner.encryption.push(EncryptionCertificate { certificate, active_from });
+        self
+    }
+
+    /// A certificate that the partner's signatures may verify with. Call it once for each.
+    pub fn verify_with(mut self, certificate: Certificate) -> Self {
+        self.inner.verification.push(VerificationCertificate { certificate, retired_at: None });
+        self
+    }
+
+    /// A certificate that the partner no longer uses since `retired_at`: receipts for what was sent before still count.
+    pub fn retired(mut self, certificate: Certificate, retired_at: SystemTime) -> Self {
+        self.inner.verification.push(VerificationCertificate { certificate, retired_at: Some(retired_at) });
+        self
+    }
+
+    /// Checks the agreement as a whole.
+    ///
+    /// # Errors
+    /// [`SetupError::Contradictions`] with every contradiction that was found, not only the first.
+    pub fn build(self) -> Result<Partner, SetupError> {
+        let found = contradictions(&self.inner);
+        if found.is_empty() {
+            Ok(Partner { inner: Arc::new(self.inner) })
+        } else {
+            Err(SetupError::Contradictions(found))
+        }
+    }
+}
+
+impl fmt::Debug for PartnerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartnerBuilder").field("them", &self.inner.profile.them).finish_non_exhaustive()
+    }
+}
+
+fn contradictions(inner: &Inner) -> Vec<String> {
+    let (profile, mut found) = (&inner.profile, Vec::new());
+    let mut claim = |holds: bool, complaint: &str| {
+        if !holds {
+            found.push(complaint.to_owned());
+        }
+    };
+    let receipt = &profile.send.receipt;
+    claim(profile.us != profile.them, "`us` and `them` are the same name");
+    claim(
+        profile.send.encrypt.is_none() || !inner.encryption.is_empty(),
+        "`send.encrypt` is set, but there is no certificate of the partner to encrypt to",
+    );
+    claim(
+        profile.accept.signature != crate::Requirement::Require || !inner.verification.is_empty(),
+        "`accept.signature` is \"require\", but there is no certificate of the partner to verify with",
+    );
+    claim(
+        receipt.kind != ReceiptKind::Signed || !inner.verification.is_empty(),
+        "`send.receipt` asks for signed receipts, but there is no certificate of the partner to verify them with",
+    );
+    claim(
+        receipt.kind != ReceiptKind::None || receipt.asynchronous_url.is_none(),
+        "`send.receipt.asynchronous_url` is set, but no receipt is asked for",
+    );
+    claim(
+        matches!(profile.accept.asynchronous_status, 200 | 202 | 204),
+        "`accept.asynchronous_status` must be 200, 202 or 204",
+    );
+    let domain = &profile.message_id_domain;
+    claim(
+        !domain.is_empty()
+            && domain.len() <= 40
+            && domain.bytes().all(|o| o.is_ascii_alphanumeric() || b".-".contains(&o)),
+        "`message_id_domain` must be 1 to 40 letters, digits, dots and hyphens",
+    );
+    let weak = |digest: &Option<DigestAlgorithm>| *digest == Some(DigestAlgorithm::Sha1);
+    claim(!weak(&profile.send.sign), "`send.sign` is SHA-1, which this crate does not sign with");
+    claim(!weak(&profile.accept.mdn_signature), "`accept.mdn_signature` is SHA-1, which this crate does not sign with");
+    for own in &inner.encryption {
+        claim(own.certificate.rsa_bits().is_some(), "a certificate to encrypt to does not hold an RSA key");
+    }
+    found
+}

@@ -1,0 +1,415 @@
+//! Writing a receipt, and the HTTP answer that carries or announces it (RFC 4130 sections 7.3 to 7.6).
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::algorithm::DigestAlgorithm;
+use crate::crypto::CryptoProvider;
+use crate::error::Answer;
+use crate::identity::Identity;
+use crate::mdn::{Disposition, MdnRequest, MicField, ReceiptDelivery, ReceivedMic, Recipient, Report};
+use crate::message::builder::fresh_id;
+use crate::message::headers::{self, Head};
+use crate::mime::write::{boundary_token, write_multipart};
+use crate::name::{HttpUrl, ReceivedId, ReceivedName, printable};
+use crate::note::Note;
+use crate::partner::Partner;
+use crate::profile::{MicalgNames, Quirks};
+use crate::smime::mic::{Digests, Mic};
+use crate::smime::sign::{SignTerms, sign};
+use crate::smime::{Part, join, length};
+use crate::step::Step;
+use crate::stored::{Instant, StoredRequest, StoredResponse};
+
+/// What the sender asked, and about which message.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) from: ReceivedName,
+    pub(crate) to: ReceivedName,
+    pub(crate) message_id: Option<ReceivedId>,
+    pub(crate) subject: Option<String>,
+    pub(crate) date: Option<String>,
+    pub(crate) request: Option<MdnRequest>,
+}
+
+/// The reply to a message: made by [`Accepted::stored`](crate::Accepted::stored),
+/// [`Accepted::failed`](crate::Accepted::failed) or [`Refused::mdn`](crate::Refused::mdn).
+#[derive(Clone, Debug)]
+#[must_use = "the partner is waiting for a reply"]
+pub struct MdnBuilder {
+    us: Identity,
+    partner: Option<Partner>,
+    asked: Asked,
+    answer: Answer,
+    mic: Option<Mic>,
+    signature: Option<DigestAlgorithm>,
+    notes: Vec<Note>,
+    reference: Option<String>,
+    bare_status: StatusCode,
+    signs: bool,
+    transient: bool,
+}
+
+/// The HTTP answer, and what is left to do after it.
+#[derive(Clone, Debug)]
+#[must_use = "the partner is waiting for this"]
+#[non_exhaustive]
+pub struct Reply {
+    /// The HTTP answer. Store it beside the message, and give it again to a duplicate.
+    pub response: StoredResponse,
+    /// What is left to do once the answer is sent.
+    pub follow_up: FollowUp,
+    /// What was tolerated, and what could not be done as asked.
+    pub notes: Vec<Note>,
+}
+
+/// What is left to do once the HTTP answer is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "an asynchronous receipt is delivered by the application"]
+#[non_exhaustive]
+pub enum FollowUp {
+    /// Nothing.
+    None,
+    /// Post this receipt.
+    Post(PendingMdn),
+    /// A receipt is asked for at a place where none may be posted; somebody should look at it.
+    Blocked {
+        /// Where it was asked for.
+        url: String,
+        /// Why it is not posted there.
+        reason: String,
+    },
+}
+
+/// An asynchronous receipt that is to be posted, in the same octets at every attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[non_exhaustive]
+pub struct PendingMdn {
+    /// The request to be posted.
+    pub request: StoredRequest,
+}
+
+impl Reply {
+    pub(crate) fn bare(status: StatusCode, notes: Vec<Note>) -> Self {
+        Self { response: StoredResponse::empty(status), follow_up: FollowUp::None, notes }
+    }
+
+    pub(crate) fn deferred(retry_after: Duration, notes: Vec<Note>) -> Self {
+        let mut reply = Self::bare(StatusCode::SERVICE_UNAVAILABLE, notes);
+        reply.response = reply.response.with_header("retry-after", retry_after.as_secs().to_string());
+        reply
+    }
+
+    /// The answer to a receipt that was taken: 200 without a body.
+    pub fn received() -> Self {
+        Self::bare(StatusCode::OK, Vec::new())
+    }
+}
+
+impl MdnBuilder {
+    pub(crate) fn new(
+        us: Identity,
+        partner: Option<Partner>,
+        asked: Asked,
+        answer: Answer,
+        mic: Option<Mic>,
+        signature: Option<DigestAlgorithm>,
+        notes: Vec<Note>,
+    ) -> Self {
+        let bare_status = if answer.disposition.is_positive() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        let reference = answer.uniform.then(|| reference(us.provider()));
+        Self {
+            us,
+            partner,
+            asked,
+            answer,
+            mic,
+            signature,
+            notes,
+            reference,
+            bare_status,
+            signs: true,
+            transient: false,
+        }
+    }
+
+    /// The status where no receipt is asked for.
+    pub(crate) fn bare_status(mut self, status: StatusCode) -> Self {
+        self.bare_status = status;
+        self
+    }
+
+    /// RFC 4130 section 6.2: strangers get an unsigned explanation.
+    pub(crate) fn unsigned(mut self) -> Self {
+        self.signs = false;
+        self
+    }
+
+    /// The reply is 503, whatever is asked for.
+    pub(crate) fn transient(mut self) -> Self {
+        self.transient = true;
+        self
+    }
+
+    /// Replaces the explanation for people. The one constant explanation of what happened inside an envelope stays.
+    pub fn text(mut self, explanation: impl Into<String>) -> Self {
+        if !self.answer.uniform {
+            self.answer.text = explanation.into();
+        }
+        self
+    }
+
+    /// The disposition that the receipt will carry.
+    #[must_use]
+    pub fn disposition(&self) -> &Disposition {
+        &self.answer.disposition
+    }
+
+    /// The reference that a receipt without details carries: write it beside the exact error into the log, and an
+    /// operator can find the one by the other.
+    #[must_use]
+    pub fn reference(&self) -> Option<&str> {
+        self.reference.as_deref()
+    }
+
+    /// Builds the reply; the signing key is asked in this thread. It cannot fail: without a usable key the receipt
+    /// is an unsigned `failed/failure: unsupported format`, and a key that is unavailable at the moment makes it a 503.
+    pub fn build(self, now: SystemTime) -> Reply {
+        self.steps(now).run()
+    }
+
+    /// Builds the reply; the signing key may answer later.
+    pub fn steps(self, now: SystemTime) -> Step<Reply> {
+        if self.transient {
+            return Step::Done(Reply::deferred(RETRY_AFTER, self.notes));
+        }
+        let Some(request) = self.asked.request.clone() else {
+            return Step::Done(Reply::bare(self.bare_status, self.notes));
+        };
+        let route = self.route(&request);
+        if let Route::Nowhere { url, reason } = route {
+            let mut reply = Reply::bare(self.early_status(), self.notes);
+            reply.follow_up = FollowUp::Blocked { url, reason };
+            return Step::Done(reply);
+        }
+        if !self.signs || request.signed().is_none_or(|signed| !signed.asks_for_pkcs7()) {
+            let unsigned = self.report();
+            return Step::Done(self.reply(unsigned, route, now));
+        }
+        self.signed(route, now)
+    }
+
+    fn signed(mut self, route: Route, now: SystemTime) -> Step<Reply> {
+        let digest = self.signature_digest();
+        let provider = self.us.provider().clone();
+        let names = self.profile_quirks().micalg_names;
+        let quirks = Quirks { micalg_names: names, ..self.profile_quirks() };
+        let signing = (|| {
+            let pieces = self.report().into_pieces()?;
+            let values = Digests::of(&provider, &[digest], &pieces)?;
+            let own = self.us.usable_signing(now)?;
+            Ok::<_, crate::error::SendError>(sign(pieces, &values, own, &provider, SignTerms { digest, quirks, now }))
+        })();
+        match signing {
+            Ok(step) => step.map(move |signed| match signed {
+                Ok(part) => self.reply(part, route, now),
+                Err(crate::error::SendError::Key(crate::crypto::KeyError::Unavailable(reason))) => {
+                    self.notes.push(Note::UnsignedReceipt(reason));
+                    Reply::deferred(RETRY_AFTER, self.notes)
+                }
+                Err(error) => self.unsignable(error.to_string(), route, now),
+            }),
+            Err(error) => Step::Done(self.unsignable(error.to_string(), route, now)),
+        }
+    }
+
+    /// A signed receipt is asked for and cannot be made: RFC 4130 section 7.5.3 knows the answer.
+    fn unsignable(mut self, reason: String, route: Route, now: SystemTime) -> Reply {
+        self.notes.push(Note::UnsignedReceipt(reason));
+        if self.answer.disposition.is_positive() {
+            self.answer.disposition = Disposition::failure("unsupported format");
+            self.answer.text = "The receipt cannot be signed.".to_owned();
+        }
+        let part = self.report();
+        self.reply(part, route, now)
+    }
+
+    /// The digest that the receipt is signed with: by profile, or the first one asked for that is strong enough.
+    fn signature_digest(&mut self) -> DigestAlgorithm {
+        if let Some(digest) = self.partner.as_ref().and_then(|partner| partner.profile().accept.mdn_signature) {
+            return digest;
+        }
+        let listed: Vec<_> = self.listed();
+        if let Some(strong) = listed.iter().find(|digest| **digest != DigestAlgorithm::Sha1) {
+            return *strong;
+        }
+        let own = self.signature.filter(|digest| *digest != DigestAlgorithm::Sha1).unwrap_or(DigestAlgorithm::Sha256);
+        if !listed.is_empty() {
+            self.notes.push(Note::WeakReceipt { signed_with: own });
+        }
+        own
+    }
+
+    fn listed(&self) -> Vec<DigestAlgorithm> {
+        let signed = self.asked.request.as_ref().and_then(MdnRequest::signed);
+        let names = signed.map(|signed| signed.micalgs()).unwrap_or_default();
+        names.iter().filter_map(|name| DigestAlgorithm::from_micalg(name)).collect()
+    }
+
+    fn profile_quirks(&self) -> Quirks {
+        self.partner.as_ref().map(|partner| partner.profile().quirks.clone()).unwrap_or_default()
+    }
+
+    /// The name of the MIC's digest as the sender spelt it: some peers compare strings.
+    fn mic_name(&self, digest: DigestAlgorithm) -> String {
+        let signed = self.asked.request.as_ref().and_then(MdnRequest::signed);
+        let names = signed.map(|signed| signed.micalgs()).unwrap_or_default();
+        let spelt = names.iter().find(|name| DigestAlgorithm::from_micalg(name) == Some(digest));
+        let ours =
+            || self.partner.as_ref().map_or(MicalgNames::Rfc5751, |p| p.profile().quirks.micalg_names).spell(digest);
+        spelt.map_or_else(|| ours().to_owned(), |name| printable(name.trim_matches('"')))
+    }
+
+    /// multipart/report with an explanation and the report itself (RFC 8098 section 3).
+    fn report(&self) -> Part {
+        let address = self.asked.to.echo();
+        let recipient = Recipient { address_type: Some("rfc822".to_owned()), address };
+        let report = Report {
+            original_recipient: Some(recipient.clone()),
+            final_recipient: Some(recipient),
+            original_message_id: self.asked.message_id.as_ref().and_then(ReceivedId::echo),
+            disposition: Some(self.answer.disposition.clone()),
+            mic: self
+                .mic
+                .as_ref()
+                .map(|mic| MicField::Mic(ReceivedMic::new(mic.digest(), &self.mic_name(mic.algorithm())))),
+            ..Report::default()
+        };
+        let boundary = self.boundary();
+        let mut machine = b"Content-Type: message/disposition-notification\r\n\r\n".to_vec();
+        machine.extend_from_slice(&report.write());
+        let mut body = Vec::new();
+        write_multipart(&mut body, &boundary, &[self.explanation().as_bytes(), &machine]);
+        let content_type = format!("multipart/report; report-type=disposition-notification; boundary=\"{boundary}\"");
+        Part { fields: vec![("Content-Type", content_type)], body: vec![Bytes::from(body)] }
+    }
+
+    fn boundary(&self) -> String {
+        let mut random = [0; 16];
+        // A boundary must be absent from the two parts that we write ourselves; without randomness it still is.
+        let _ = self.us.provider().fill_random(&mut random);
+        boundary_token(&random)
+    }
+
+    fn explanation(&self) -> String {
+        let asked = &self.asked;
+        let line = |name: &str, value: Option<String>| match value {
+            Some(value) => format!("{name}: {}\r\n", printable(&value)),
+            None => String::new(),
+        };
+        format!(
+            "Content-Type: text/plain; charset=us-ascii\r\n\r\n\
+             {}\r\n\r\n{}{}{}{}{}{}",
+            printable(&self.answer.text),
+            line("Message", asked.message_id.as_ref().map(ToString::to_string)),
+            line("From", Some(asked.from.to_string())),
+            line("To", Some(asked.to.to_string())),
+            line("Subject", asked.subject.clone()),
+            line("Date", asked.date.clone()),
+            line("Reference", self.reference.clone()),
+        )
+    }
+
+    fn reply(self, part: Part, route: Route, now: SystemTime) -> Reply {
+        let headers = self.head(&part, now).finish_lossy();
+        let early = self.early_status();
+        let mut notes = self.notes;
+        let body = join(part.body);
+        match route {
+            Route::Here => Reply {
+                response: StoredResponse::new(StatusCode::OK, &headers, body),
+                follow_up: FollowUp::None,
+                notes,
+            },
+            Route::There { url, note } => {
+                notes.extend(note);
+                let request = StoredRequest::new(url.uri(), &headers, body);
+                let response = StoredResponse::empty(early);
+                Reply { response, follow_up: FollowUp::Post(PendingMdn { request }), notes }
+            }
+            Route::Nowhere { url, reason } => {
+                Reply { response: StoredResponse::empty(early), follow_up: FollowUp::Blocked { url, reason }, notes }
+            }
+        }
+    }
+
+    /// The header of a receipt: names swapped, in the spelling that the sender used (RFC 4130 section 6.2).
+    fn head(&self, part: &Part, now: SystemTime) -> Head {
+        let domain = self.partner.as_ref().map_or("as2.invalid", |partner| &partner.profile().message_id_domain);
+        let id = fresh_id(self.us.provider(), domain, now).map(String::from).ok();
+        let head = Head::new()
+            .set(headers::AS2_VERSION, headers::VERSION)
+            .set(headers::AS2_FROM, &self.asked.to.echo())
+            .set(headers::AS2_TO, &self.asked.from.echo())
+            .set_if(headers::MESSAGE_ID, id.as_deref())
+            .set("date", &Instant(now).http_date())
+            .set("mime-version", "1.0")
+            .set("content-length", &length(&part.body).to_string());
+        part.fields.iter().fold(head, |head, (name, value)| head.set(name, value))
+    }
+
+    /// The status of an answer whose receipt goes another way.
+    fn early_status(&self) -> StatusCode {
+        let status = self.partner.as_ref().map_or(200, |partner| partner.profile().accept.asynchronous_status);
+        StatusCode::from_u16(status).unwrap_or(StatusCode::OK)
+    }
+
+    /// Where the receipt goes. The URL in the request is the sender's word only: it is followed to hosts of the
+    /// agreement, or overruled by it.
+    fn route(&self, request: &MdnRequest) -> Route {
+        let asked = match request.delivery() {
+            ReceiptDelivery::Sync => return Route::Here,
+            ReceiptDelivery::Unsupported(url) => {
+                let reason = "receipts are delivered over HTTP only".to_owned();
+                return Route::Nowhere { url: printable(url), reason };
+            }
+            ReceiptDelivery::Async(url) => url,
+        };
+        let nowhere = |reason: &str| Route::Nowhere { url: printable(asked), reason: reason.to_owned() };
+        let Some(partner) = &self.partner else { return nowhere("the sender is unknown") };
+        let accept = &partner.profile().accept;
+        if let Some(url) = &accept.receipt_url {
+            let note = (url.to_string() != *asked).then(|| Note::ReceiptUrl { asked: printable(asked) });
+            return Route::There { url: url.clone(), note };
+        }
+        let Ok(url) = asked.parse::<HttpUrl>() else {
+            return nowhere("not an http or https URL without user information");
+        };
+        let host = url.host();
+        let listed = accept.receipt_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host));
+        if listed || partner.profile().url.host() == host {
+            return Route::There { url, note: None };
+        }
+        nowhere("the host is neither that of the partner's URL nor listed in `accept.receipt_hosts`")
+    }
+}
+
+enum Route {
+    Here,
+    There { url: HttpUrl, note: Option<Note> },
+    Nowhere { url: String, reason: String },
+}
+
+/// What a peer is told to wait when a key is unavailable.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// 128 random bits in a fixed length: a reference must not tell one failure from another.
+fn reference(provider: &CryptoProvider) -> String {
+    let mut random = [0; 16];
+    let _ = provider.fill_random(&mut random);
+    format!("{:032x}", u128::from_be_bytes(random))
+}

@@ -1,0 +1,7 @@
+//! Receipts (MDNs) in both directions: written for messages that we received, judged for messages that we sent.
+
+pub(crate) mod builder;
+pub(crate) mod evidence;
+pub(crate) mod incoming;
+pub(crate) mod outcome;
+pub(crate) mod pending;

@@ -1,0 +1,324 @@
+//! A receipt that is waited for, and its judgement when it comes (RFC 4130 sections 7.1 and 7.4).
+
+use std::io::Read;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+
+use crate::algorithm::DigestAlgorithm;
+use crate::certificate::Certificate;
+use crate::crypto::CryptoProvider;
+use crate::error::{ReceiveError, TransportFailure};
+use crate::limits::Limits;
+use crate::mdn::{Disposition, MicField};
+use crate::name::{As2Name, MessageId};
+use crate::partner::Partner;
+use crate::profile::{Compression, PartnerProfile, ReceiptKind, ReceiptTerms, SignedForm};
+use crate::receipt::evidence::{Evidence, Proof};
+use crate::receipt::incoming::{IncomingMdn, SignedReport};
+use crate::receipt::outcome::{Dispute, Outcome, SendOutcome};
+use crate::smime::mic::{Digests, Mic, MicScope};
+use crate::smime::verify::{VerifyTerms, read_signature, verify};
+use crate::stored::{FormatVersion, Instant, Octets};
+
+/// What a message's receipt will be checked against. Save it with the request, before the first octet leaves.
+///
+/// Its content is private and versioned: with feature `serde` it can be stored for as long as the receipt may take.
+/// The terms are those of the day the message was sent, whatever the profile says later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[must_use = "without it the receipt cannot be judged"]
+pub struct PendingReceipt {
+    version: FormatVersion,
+    message_id: MessageId,
+    us: As2Name,
+    them: As2Name,
+    sent_at: Instant,
+    subject: Option<String>,
+    kind: ReceiptKind,
+    asynchronous: bool,
+    terms: ReceiptTerms,
+    scope: MicScope,
+    mics: Vec<Mic>,
+    variants: Vec<Mic>,
+    /// Header of the entity that the MIC covers, where that entity is this header and the payload.
+    head: Option<Octets>,
+}
+
+/// What the builder knows of a message when it is complete.
+pub(crate) struct Sent<'a> {
+    pub(crate) message_id: MessageId,
+    pub(crate) profile: &'a PartnerProfile,
+    pub(crate) sent_at: SystemTime,
+    pub(crate) mics: Vec<Mic>,
+    pub(crate) variants: Vec<Mic>,
+    pub(crate) scope: MicScope,
+    pub(crate) head: Bytes,
+    pub(crate) subject: Option<String>,
+}
+
+impl PendingReceipt {
+    pub(crate) fn new(sent: Sent<'_>) -> Self {
+        let wish = &sent.profile.send.receipt;
+        let signs_compressed =
+            sent.profile.send.sign.is_some() && sent.profile.send.compress == Compression::BeforeSigning;
+        Self {
+            version: FormatVersion,
+            message_id: sent.message_id,
+            us: sent.profile.us.clone(),
+            them: sent.profile.them.clone(),
+            sent_at: Instant(sent.sent_at),
+            subject: sent.subject,
+            kind: wish.kind,
+            asynchronous: wish.asynchronous_url.is_some(),
+            terms: sent.profile.expect.clone(),
+            scope: sent.scope,
+            mics: sent.mics,
+            variants: sent.variants,
+            head: (!signs_compressed).then_some(Octets(sent.head)),
+        }
+    }
+
+    /// The message that waits.
+    #[must_use]
+    pub fn message_id(&self) -> &MessageId {
+        &self.message_id
+    }
+
+    /// Our AS2 name in this message.
+    #[must_use]
+    pub fn us(&self) -> &As2Name {
+        &self.us
+    }
+
+    /// The partner's AS2 name in this message.
+    #[must_use]
+    pub fn them(&self) -> &As2Name {
+        &self.them
+    }
+
+    /// When the message was built.
+    #[must_use]
+    pub fn sent_at(&self) -> SystemTime {
+        self.sent_at.0
+    }
+
+    /// The subject of the message.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// The integrity checks of what was sent, one for each digest that a receipt was expected to use.
+    #[must_use]
+    pub fn mics(&self) -> &[Mic] {
+        &self.mics
+    }
+
+    /// Which octets the integrity checks cover.
+    #[must_use]
+    pub fn mic_scope(&self) -> MicScope {
+        self.scope
+    }
+
+    /// Reads the HTTP answer to the message, or the failure to get one.
+    pub fn on_response(
+        &self,
+        response: Result<&Response<Bytes>, TransportFailure>,
+        partner: &Partner,
+        now: SystemTime,
+    ) -> SendOutcome {
+        let response = match response {
+            Ok(response) => response,
+            Err(failure) => return SendOutcome::Retry { reason: failure.to_string() },
+        };
+        let status = response.status();
+        // A receipt in the body settles the message whatever the status is: some servers send it with 4xx or 5xx.
+        let read = IncomingMdn::read(response.headers(), response.body().clone(), &Limits::default());
+        match read {
+            Ok(mdn) if self.kind != ReceiptKind::None => {
+                SendOutcome::Settled(Box::new(self.settle(&mdn, partner, now)))
+            }
+            Ok(_) => self.by_status(status, response, "no receipt was asked for"),
+            Err(reason) => self.by_status(status, response, &reason),
+        }
+    }
+
+    /// RFC 4130 section 5.5: what may be repeated, and what may not.
+    fn by_status(&self, status: StatusCode, response: &Response<Bytes>, reason: &str) -> SendOutcome {
+        match status.as_u16() {
+            200..=299 => match self.kind {
+                ReceiptKind::None => SendOutcome::Transferred,
+                _ if self.asynchronous => SendOutcome::Awaiting,
+                _ => SendOutcome::NoReceipt { status, reason: reason.to_owned() },
+            },
+            300..=399 => {
+                let location =
+                    response.headers().get("location").map(|value| String::from_utf8_lossy(value.as_bytes()));
+                let to = location.map(|url| format!(", redirects to {}", crate::name::printable(&url)));
+                SendOutcome::Stop { reason: format!("status {status}{}", to.unwrap_or_default()) }
+            }
+            401 | 407 => SendOutcome::AuthRefused { status },
+            408 | 425 | 429 | 500..=599 => SendOutcome::Retry { reason: format!("status {status}") },
+            _ => SendOutcome::Stop { reason: format!("status {status}") },
+        }
+    }
+
+    /// Judges a receipt: signature, parties and message, integrity check, disposition, in this order.
+    ///
+    /// The signature may be by any current certificate of the partner, or by a retired one that was still in use
+    /// when the message was sent.
+    pub fn settle(&self, mdn: &IncomingMdn, partner: &Partner, now: SystemTime) -> Outcome {
+        self.judge(mdn, &partner.verification_at(self.sent_at.0), partner.provider(), now, None)
+    }
+
+    /// Judges a receipt whose digest was not kept, by hashing the payload again.
+    ///
+    /// # Errors
+    /// Those of reading the payload. [`Outcome::NeedsMic`] comes back where the payload alone does not give the
+    /// signed octets: it was compressed before it was signed.
+    pub fn settle_with(
+        &self,
+        mdn: &IncomingMdn,
+        partner: &Partner,
+        payload: &mut dyn Read,
+        now: SystemTime,
+    ) -> std::io::Result<Outcome> {
+        let trusted = partner.verification_at(self.sent_at.0);
+        let outcome = self.judge(mdn, &trusted, partner.provider(), now, None);
+        let (Outcome::NeedsMic { algorithm }, Some(head)) = (&outcome, &self.head) else { return Ok(outcome) };
+        let Some(mic) = recompute(partner.provider(), *algorithm, &head.0, payload)? else { return Ok(outcome) };
+        Ok(self.judge(mdn, &trusted, partner.provider(), now, Some(&mic)))
+    }
+
+    pub(crate) fn judge(
+        &self,
+        mdn: &IncomingMdn,
+        trusted: &[Certificate],
+        provider: &CryptoProvider,
+        now: SystemTime,
+        extra: Option<&Mic>,
+    ) -> Outcome {
+        let disposition = mdn.disposition();
+        let signer = match mdn.signed().map(|signed| self.verify(signed, trusted, provider)) {
+            None => None,
+            Some(Ok(certificate)) => Some(certificate),
+            Some(Err(error)) => return self.dispute(Dispute::Signature(error), mdn, None, now),
+        };
+        if let Err(dispute) = self.check_parties(mdn) {
+            return self.dispute(dispute, mdn, signer, now);
+        }
+        let Some(disposition) = disposition else { return self.dispute(Dispute::NoDisposition, mdn, signer, now) };
+        if !is_success(disposition, mdn) {
+            return Outcome::Refuse(disposition.clone(), Evidence::new(self, mdn, signer, None, now));
+        }
+        if signer.is_none() && self.kind == ReceiptKind::Signed {
+            return self.dispute(Dispute::Unsigned, mdn, signer, now);
+        }
+        let proof = match self.check_mic(mdn, extra) {
+            Ok(MicVerdict::Equal) if signer.is_some() => Proof::Signed,
+            Ok(MicVerdict::Equal) => Proof::UnsignedWithMic,
+            Ok(MicVerdict::Missing) if signer.is_none() => Proof::UnsignedNoMic,
+            Ok(MicVerdict::Missing) => return self.dispute(Dispute::MicMissing, mdn, signer, now),
+            Ok(MicVerdict::Unknown(algorithm)) => return Outcome::NeedsMic { algorithm },
+            Err(dispute) => return self.dispute(dispute, mdn, signer, now),
+        };
+        Outcome::Deliver(Evidence::new(self, mdn, signer, Some(proof), now))
+    }
+
+    fn dispute(&self, dispute: Dispute, mdn: &IncomingMdn, signer: Option<Certificate>, now: SystemTime) -> Outcome {
+        Outcome::Dispute(dispute, Evidence::new(self, mdn, signer, None, now))
+    }
+
+    fn verify(
+        &self,
+        signed: &SignedReport,
+        trusted: &[Certificate],
+        provider: &CryptoProvider,
+    ) -> Result<Certificate, ReceiveError> {
+        let terms = VerifyTerms {
+            provider: provider.clone(),
+            trusted: trusted.to_vec(),
+            digests: self.terms.mdn_signatures.clone(),
+            form: SignedForm::AsSentOrCrlf,
+            limits: Limits::default(),
+            // The receipt is judged at the time its message was sent: a certificate may expire while it is on its way.
+            now: self.sent_at.0,
+            wanted: Vec::new(),
+        };
+        let data = read_signature(signed.cms.clone(), &terms.limits)?;
+        let mut notes = Vec::new();
+        let verified = verify(signed.content.clone(), &data, &terms, &mut notes).map_err(|failed| failed.error)?;
+        Ok(verified.certificate().clone())
+    }
+
+    /// The message, and the names if they are there: some peers leave them out of synchronous receipts.
+    fn check_parties(&self, mdn: &IncomingMdn) -> Result<(), Dispute> {
+        let about = mdn.original_message_id();
+        if about.as_ref().is_none_or(|id| *id != self.message_id) {
+            let found = about.map_or_else(|| "(none)".to_owned(), |id| id.to_string());
+            return Err(Dispute::OtherMessage { found });
+        }
+        let other =
+            |name: Option<&crate::name::ReceivedName>, expected: &As2Name| name.is_some_and(|n| *n != *expected);
+        if other(mdn.from(), &self.them) || other(mdn.to(), &self.us) {
+            let text = |name: Option<&crate::name::ReceivedName>| name.map(ToString::to_string).unwrap_or_default();
+            return Err(Dispute::OtherParties { from: text(mdn.from()), to: text(mdn.to()) });
+        }
+        Ok(())
+    }
+
+    fn check_mic(&self, mdn: &IncomingMdn, extra: Option<&Mic>) -> Result<MicVerdict, Dispute> {
+        let received = match mdn.mic() {
+            None => return Ok(MicVerdict::Missing),
+            Some(MicField::Unparsable(text)) => return Err(Dispute::MicUnreadable(text.clone())),
+            Some(MicField::Mic(received)) => received,
+        };
+        let algorithm = received
+            .digest_algorithm()
+            .ok_or_else(|| Dispute::MicUnreadable(format!("unknown digest {}", received.algorithm)))?;
+        if !self.terms.mics.contains(&algorithm) {
+            return Err(Dispute::MicAlgorithm(algorithm));
+        }
+        let ours = self.mics.iter().chain(extra).find(|mic| mic.algorithm() == algorithm);
+        let Some(ours) = ours else { return Ok(MicVerdict::Unknown(algorithm)) };
+        let variants = self.variants.iter().filter(|mic| mic.algorithm() == algorithm);
+        if std::iter::once(ours).chain(variants).any(|mic| mic.digest() == received.digest) {
+            return Ok(MicVerdict::Equal);
+        }
+        Err(Dispute::MicMismatch { ours: ours.clone(), received: received.to_base64() })
+    }
+}
+
+enum MicVerdict {
+    Equal,
+    Missing,
+    Unknown(DigestAlgorithm),
+}
+
+/// `processed`, without an error or failure in the modifier or in a field of its own: peers of the RFC 3798 school
+/// write plain `processed` beside an Error field.
+fn is_success(disposition: &Disposition, mdn: &IncomingMdn) -> bool {
+    let report = mdn.report();
+    disposition.is_positive() && report.errors.is_empty() && report.failures.is_empty()
+}
+
+fn recompute(
+    provider: &CryptoProvider,
+    algorithm: DigestAlgorithm,
+    head: &[u8],
+    payload: &mut dyn Read,
+) -> std::io::Result<Option<Mic>> {
+    let Ok(mut digests) = Digests::start(provider, &[algorithm]) else { return Ok(None) };
+    digests.update(head);
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        let read = payload.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(digests.finish().first().map(Mic::new));
+        }
+        digests.update(chunk.get(..read).unwrap_or_default());
+    }
+}

@@ -1,0 +1,190 @@
+//! Compressing and inflating: CompressedData with zlib (RFC 3274, RFC 5402).
+
+use bytes::Bytes;
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use crate::cms::compressed::compressed_prefix;
+use crate::error::DecompressionFault;
+use crate::limits::Limits;
+use crate::smime::Part;
+use crate::smime::encrypt::pkcs7_mime;
+
+/// Compresses the entity in `pieces`.
+pub(crate) fn compress(pieces: &[Bytes]) -> Part {
+    let mut deflater = Compress::new(Compression::default(), true);
+    let mut packed = Vec::new();
+    for piece in pieces {
+        deflate(&mut deflater, piece, FlushCompress::None, &mut packed);
+    }
+    deflate(&mut deflater, &[], FlushCompress::Finish, &mut packed);
+    let mut cms = compressed_prefix(u64::try_from(packed.len()).unwrap_or(u64::MAX));
+    cms.extend_from_slice(&packed);
+    pkcs7_mime("compressed-data", "smime.p7z", cms)
+}
+
+fn deflate(deflater: &mut Compress, mut input: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
+    let finishing = matches!(flush, FlushCompress::Finish);
+    loop {
+        out.reserve((input.len() / 4).max(CHUNK));
+        let before = deflater.total_in();
+        // Deflating into memory that was just reserved cannot fail.
+        let status = deflater.compress_vec(input, out, flush);
+        let used = usize::try_from(deflater.total_in() - before).unwrap_or(usize::MAX);
+        input = input.get(used..).unwrap_or_default();
+        match status {
+            Ok(Status::StreamEnd) | Err(_) => return,
+            Ok(_) if !finishing && input.is_empty() && out.len() < out.capacity() => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// The inflating push machine: bounded output and ratio, bounded state.
+pub(crate) struct Inflater {
+    inner: Decompress,
+    budget: InflateBudget,
+    ended: bool,
+    trailing: u64,
+}
+
+/// What inflating may still cost; shared by all layers of a message.
+#[derive(Clone, Debug)]
+pub(crate) struct InflateBudget {
+    limit: u64,
+    ratio: u64,
+    allowance: u64,
+    spent: u64,
+}
+
+impl InflateBudget {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { limit: limits.inflated, ratio: limits.inflate_ratio, allowance: limits.inflate_allowance, spent: 0 }
+    }
+
+    fn check(&self, inflated: u64, compressed: u64) -> Result<(), DecompressionFault> {
+        if self.spent.saturating_add(inflated) > self.limit {
+            return Err(DecompressionFault::TooLarge { limit: self.limit });
+        }
+        if inflated > self.allowance.saturating_add(compressed.saturating_mul(self.ratio)) {
+            return Err(DecompressionFault::Ratio { ratio: self.ratio });
+        }
+        Ok(())
+    }
+}
+
+impl Inflater {
+    pub(crate) fn new(budget: InflateBudget) -> Self {
+        Self { inner: Decompress::new(true), budget, ended: false, trailing: 0 }
+    }
+
+    /// Inflates one chunk into `out`.
+    pub(crate) fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<(), DecompressionFault> {
+        while !input.is_empty() {
+            if self.ended {
+                self.trailing = self.trailing.saturating_add(u64::try_from(input.len()).unwrap_or(u64::MAX));
+                return Ok(());
+            }
+            let used = self.step(input, out)?;
+            input = input.get(used..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, DecompressionFault> {
+        out.reserve(CHUNK);
+        let before = self.inner.total_in();
+        let status = self
+            .inner
+            .decompress_vec(input, out, FlushDecompress::None)
+            .map_err(|_| DecompressionFault::Damaged { offset: before })?;
+        self.budget.check(self.inner.total_out(), self.inner.total_in())?;
+        self.ended = matches!(status, Status::StreamEnd);
+        Ok(usize::try_from(self.inner.total_in() - before).unwrap_or(usize::MAX))
+    }
+
+    /// Ends the stream; gives the budget that is left.
+    pub(crate) fn finish(mut self, out: &mut Vec<u8>) -> Result<InflateBudget, DecompressionFault> {
+        // Output may still be pending although all input is consumed.
+        while !self.ended {
+            let produced = self.inner.total_out();
+            self.step(&[], out)?;
+            if self.inner.total_out() == produced && !self.ended {
+                return Err(DecompressionFault::Truncated { offset: self.inner.total_in() });
+            }
+        }
+        if self.trailing > 0 {
+            return Err(DecompressionFault::Trailing { count: self.trailing });
+        }
+        self.budget.spent = self.budget.spent.saturating_add(self.inner.total_out());
+        Ok(self.budget)
+    }
+}
+
+/// Inflates a whole stream.
+pub(crate) fn inflate(packed: &[u8], budget: InflateBudget) -> Result<(Vec<u8>, InflateBudget), DecompressionFault> {
+    let mut out = Vec::with_capacity(packed.len().saturating_mul(2).min(FIRST_GUESS));
+    let mut inflater = Inflater::new(budget);
+    inflater.push(packed, &mut out)?;
+    let budget = inflater.finish(&mut out)?;
+    Ok((out, budget))
+}
+
+/// Octets of output room per step: what a bomb can cost beyond the limits.
+const CHUNK: usize = 64 << 10;
+/// Room reserved at first, whatever the stream's length.
+const FIRST_GUESS: usize = 16 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(content: &[u8]) -> Vec<u8> {
+        let part = compress(&[Bytes::copy_from_slice(content)]);
+        let cms = part.body[0].clone();
+        let limits = Limits::default();
+        match crate::cms::content::read(cms, &limits).unwrap().0 {
+            crate::cms::content::ContentInfo::Compressed(data) => data.content.to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn x19_round_trip_in_pieces_and_octets() {
+        let content: Vec<u8> = (0..200_000u32).flat_map(|n| (n % 1000).to_le_bytes()).collect();
+        let stream = packed(&content);
+        let limits = Limits::default();
+        assert_eq!(inflate(&stream, InflateBudget::new(&limits)).unwrap().0, content);
+        let (mut inflater, mut out) = (Inflater::new(InflateBudget::new(&limits)), Vec::new());
+        for octet in &stream {
+            inflater.push(std::slice::from_ref(octet), &mut out).unwrap();
+        }
+        inflater.finish(&mut out).unwrap();
+        assert_eq!(out, content);
+    }
+
+    #[test]
+    fn x20_truncated_damaged_and_trailing_streams() {
+        let stream = packed(b"ISA*00*          *00*");
+        let budget = || InflateBudget::new(&Limits::default());
+        for end in 0..stream.len() {
+            assert!(matches!(inflate(&stream[..end], budget()), Err(DecompressionFault::Truncated { .. })), "{end}");
+        }
+        let mut longer = stream.clone();
+        longer.extend_from_slice(b"\r\n!");
+        assert_eq!(inflate(&longer, budget()).unwrap_err(), DecompressionFault::Trailing { count: 3 });
+        let mut adler = stream;
+        *adler.last_mut().unwrap() ^= 1;
+        assert!(matches!(inflate(&adler, budget()), Err(DecompressionFault::Damaged { .. })));
+    }
+
+    #[test]
+    fn u13_bombs_stop_at_the_limits() {
+        let stream = packed(&vec![0; 8 << 20]);
+        let mut limits = Limits::default();
+        limits.inflated = 1 << 20;
+        assert!(matches!(inflate(&stream, InflateBudget::new(&limits)), Err(DecompressionFault::TooLarge { .. })));
+        let mut limits = Limits::default();
+        limits.inflate_allowance = 1 << 10;
+        assert!(matches!(inflate(&stream, InflateBudget::new(&limits)), Err(DecompressionFault::Ratio { .. })));
+    }
+}

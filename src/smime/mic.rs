@@ -1,0 +1,116 @@
+//! The message integrity check (RFC 4130 section 7.3.1, RFC 5402 section 4).
+
+use std::fmt;
+
+use base64::Engine as _;
+use bytes::Bytes;
+
+use crate::algorithm::DigestAlgorithm;
+use crate::crypto::{CryptoError, CryptoProvider, DigestContext, DigestValue};
+use crate::stored::Octets;
+
+/// A message integrity check: the digest that sender and receiver must agree on.
+///
+/// ```
+/// # fn show(mic: &as2_protocol::Mic) {
+/// println!("{mic}"); // D+V9PsWSQT8jcUrdYX6d4tx21sUwlXtKwDH1AOaYIWE=, sha-256
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct Mic {
+    algorithm: DigestAlgorithm,
+    digest: Octets,
+}
+
+impl Mic {
+    pub(crate) fn new(value: &DigestValue) -> Self {
+        Self { algorithm: value.algorithm(), digest: Octets(Bytes::copy_from_slice(value.as_bytes())) }
+    }
+
+    /// The digest algorithm.
+    #[must_use]
+    pub fn algorithm(&self) -> DigestAlgorithm {
+        self.algorithm
+    }
+
+    /// The digest.
+    #[must_use]
+    pub fn digest(&self) -> &[u8] {
+        &self.digest.0
+    }
+
+    /// The digest in base64, as a receipt carries it.
+    #[must_use]
+    pub fn to_base64(&self) -> String {
+        base64::engine::general_purpose::STANDARD.encode(&self.digest.0)
+    }
+}
+
+impl fmt::Display for Mic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.to_base64(), self.algorithm)
+    }
+}
+
+/// Which octets of a message the MIC covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum MicScope {
+    /// The signed MIME entity with its header, as transmitted.
+    SignedEntity,
+    /// The MIME entity with its header, before compression and encryption.
+    WholeEntity,
+    /// The payload alone: neither signed nor encrypted nor compressed.
+    BodyOnly,
+}
+
+/// Digests of the same octets with several algorithms, in one pass.
+pub(crate) struct Digests(Vec<Box<dyn DigestContext>>);
+
+impl Digests {
+    /// Starts each algorithm once.
+    pub(crate) fn start(provider: &CryptoProvider, algorithms: &[DigestAlgorithm]) -> Result<Self, CryptoError> {
+        let mut distinct: Vec<DigestAlgorithm> = Vec::with_capacity(algorithms.len());
+        for algorithm in algorithms {
+            if !distinct.contains(algorithm) {
+                distinct.push(*algorithm);
+            }
+        }
+        distinct.into_iter().map(|algorithm| provider.start_digest(algorithm)).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(crate) fn update(&mut self, octets: &[u8]) {
+        // In pieces that stay in the cache while several digests read them.
+        for chunk in octets.chunks(32 << 10) {
+            for context in &mut self.0 {
+                context.update(chunk);
+            }
+        }
+    }
+
+    pub(crate) fn finish(self) -> Vec<DigestValue> {
+        self.0.into_iter().map(|context| context.finish()).collect()
+    }
+
+    /// The digests of `pieces` in one call.
+    pub(crate) fn of(
+        provider: &CryptoProvider,
+        algorithms: &[DigestAlgorithm],
+        pieces: &[Bytes],
+    ) -> Result<Vec<DigestValue>, CryptoError> {
+        let mut digests = Self::start(provider, algorithms)?;
+        for piece in pieces {
+            digests.update(piece);
+        }
+        Ok(digests.finish())
+    }
+}
+
+/// The value for one algorithm among several.
+pub(crate) fn pick(values: &[DigestValue], algorithm: DigestAlgorithm) -> Option<&DigestValue> {
+    values.iter().find(|value| value.algorithm() == algorithm)
+}

@@ -1,0 +1,51 @@
+//! The S/MIME transformations (RFC 8551, RFC 5402), one per file, built from the wire layers and the crypto seam.
+//!
+//! Nothing here knows partners or profiles: candidates and terms are handed in.
+
+pub(crate) mod compress;
+pub(crate) mod decrypt;
+pub(crate) mod encrypt;
+pub(crate) mod mic;
+pub(crate) mod peel;
+pub(crate) mod sign;
+pub(crate) mod verify;
+
+use bytes::Bytes;
+
+use crate::mime::write::HeadWriter;
+
+/// A MIME entity to be written: header fields, and the body in pieces so that a payload is not copied from layer to layer.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) fields: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<Bytes>,
+}
+
+impl Part {
+    /// The whole entity, header block first.
+    pub(crate) fn into_pieces(self) -> Result<Vec<Bytes>, crate::mime::Error> {
+        let head =
+            self.fields.iter().fold(HeadWriter::new(), |head, (name, value)| head.field(name, value)).finish()?;
+        let mut pieces = Vec::with_capacity(self.body.len() + 1);
+        pieces.push(Bytes::from(head));
+        pieces.extend(self.body);
+        Ok(pieces)
+    }
+}
+
+/// Octets in all pieces together.
+pub(crate) fn length(pieces: &[Bytes]) -> usize {
+    pieces.iter().map(Bytes::len).sum()
+}
+
+/// The pieces as one; a single piece is not copied.
+pub(crate) fn join(mut pieces: Vec<Bytes>) -> Bytes {
+    if pieces.len() == 1 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut whole = Vec::with_capacity(length(&pieces));
+    for piece in &pieces {
+        whole.extend_from_slice(piece);
+    }
+    whole.into()
+}

@@ -1,0 +1,551 @@
+//! Opening a message layer by layer, until the payload: what each layer *is* decides, not what its label says.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
+use crate::certificate::Certificate;
+use crate::cms::content::{self, ContentInfo, ContentKind};
+use crate::cms::signed::SignedData;
+use crate::crypto::CryptoProvider;
+use crate::error::{AuthenticationFault, DecompressionFault, DecryptionFault, Exposure, ReceiveError};
+use crate::identity::Identity;
+use crate::limits::Limits;
+use crate::mime::entity::Entity;
+use crate::mime::multipart::{Closed, Multipart};
+use crate::mime::param::{ContentDisposition, ContentType};
+use crate::mime::transfer::{TransferEncoding, decode, looks_like_base64};
+use crate::note::Note;
+use crate::profile::{AcceptTerms, Requirement};
+use crate::smime::compress::{InflateBudget, inflate};
+use crate::smime::decrypt::SealedEnvelope;
+use crate::smime::mic::{Digests, Mic, MicScope, pick};
+use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
+use crate::step::Step;
+
+/// One security layer of a message, outermost first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Layer {
+    /// A signature: multipart/signed, or signed-data around its content.
+    Signed(DigestAlgorithm),
+    /// Encryption.
+    Encrypted(CipherAlgorithm, KeyTransport),
+    /// Compression.
+    Compressed,
+}
+
+impl std::fmt::Display for Layer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Signed(digest) => write!(f, "signed ({digest})"),
+            Self::Encrypted(cipher, transport) => write!(f, "encrypted ({cipher}, {transport})"),
+            Self::Compressed => f.write_str("compressed (zlib)"),
+        }
+    }
+}
+
+/// What opening needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct PeelTerms {
+    pub(crate) us: Identity,
+    pub(crate) provider: CryptoProvider,
+    pub(crate) trusted: Vec<Certificate>,
+    pub(crate) accept: AcceptTerms,
+    pub(crate) limits: Limits,
+    pub(crate) now: SystemTime,
+    pub(crate) mic: MicRule,
+}
+
+/// Which digest the MIC is computed with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MicRule {
+    /// The supported digests that the sender listed for the receipt, in his order.
+    pub(crate) listed: Vec<DigestAlgorithm>,
+}
+
+impl MicRule {
+    /// The signature's digest where the sender listed it or listed nothing, else the first of his list: RFC 4130
+    /// says the former in section 7.4.3 and the latter in section 7.3, and products follow either.
+    fn choose(&self, signature: Option<DigestAlgorithm>) -> DigestAlgorithm {
+        match (signature, self.listed.first()) {
+            (Some(digest), None) => digest,
+            (Some(digest), Some(_)) if self.listed.contains(&digest) => digest,
+            (_, Some(first)) => *first,
+            (None, None) => DigestAlgorithm::Sha256,
+        }
+    }
+}
+
+/// The outermost entity, or the one inside the layers opened so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Current {
+    pub(crate) content_type: Option<ContentType>,
+    pub(crate) transfer: Option<Vec<u8>>,
+    pub(crate) disposition: Option<Vec<u8>>,
+    pub(crate) body: Bytes,
+    /// Header and body as transmitted; `None` outermost, where the header is HTTP's.
+    pub(crate) whole: Option<Bytes>,
+}
+
+/// A message whose layers are all open.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) content_type: Option<ContentType>,
+    pub(crate) filename: Option<String>,
+    pub(crate) body: Bytes,
+    pub(crate) trail: Trail,
+    pub(crate) mic: Mic,
+    pub(crate) mic_scope: MicScope,
+}
+
+/// What was met on the way in, whether or not the end was reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trail {
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) signature: Option<Verified<SignedContent>>,
+    /// The signature part as received (CMS), for the archive.
+    pub(crate) signature_cms: Option<Bytes>,
+    pub(crate) envelope_key: Option<Vec<u8>>,
+    /// Whether the payload was protected by a verified authentication tag.
+    pub(crate) sealed: bool,
+}
+
+/// A message that is refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: ReceiveError,
+    pub(crate) exposure: Exposure,
+    /// The MIC of the signed content, where it could be computed although the signature is bad.
+    pub(crate) mic: Option<Mic>,
+    pub(crate) trail: Trail,
+}
+
+/// Opens all layers of `outer`.
+pub(crate) fn peel(outer: Current, terms: PeelTerms) -> Step<Result<Opened, Box<Failure>>> {
+    let budget = InflateBudget::new(&terms.limits);
+    let peel = Peel {
+        terms,
+        current: outer,
+        trail: Trail::default(),
+        exposure: Exposure::Open,
+        taint: None,
+        budget,
+        digests: Vec::new(),
+    };
+    peel.run()
+}
+
+struct Peel {
+    terms: PeelTerms,
+    current: Current,
+    trail: Trail,
+    exposure: Exposure,
+    taint: Option<DecryptionFault>,
+    budget: InflateBudget,
+    /// Digests of the content of a signature that failed.
+    digests: Vec<crate::crypto::DigestValue>,
+}
+
+enum Kind {
+    Payload,
+    MultipartSigned,
+    Cms,
+}
+
+impl Peel {
+    fn run(mut self) -> Step<Result<Opened, Box<Failure>>> {
+        loop {
+            let opened = match self.kind() {
+                Kind::Payload => return Step::Done(self.finish()),
+                _ if self.trail.layers.len() >= self.terms.limits.nesting => {
+                    Err(ReceiveError::Limit { what: "nesting of layers", limit: as_u64(self.terms.limits.nesting) })
+                }
+                Kind::MultipartSigned => self.multipart_signed().map(|()| None),
+                Kind::Cms => self.cms(),
+            };
+            match opened {
+                Ok(None) => {}
+                Ok(Some(envelope)) => return self.unwrap(envelope),
+                Err(error) => return Step::Done(Err(self.fail(error))),
+            }
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        let Some(content_type) = &self.current.content_type else { return Kind::Payload };
+        match content_type.essence() {
+            "multipart/signed" => Kind::MultipartSigned,
+            "application/pkcs7-mime" | "application/x-pkcs7-mime" => Kind::Cms,
+            // Partners who send encrypted files through generic stacks label them by name only (RFC 8551 section 3.10).
+            "application/octet-stream" if self.has_smime_name() => Kind::Cms,
+            _ => Kind::Payload,
+        }
+    }
+
+    fn has_smime_name(&self) -> bool {
+        let is_smime = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            name.ends_with(".p7m") || name.ends_with(".p7z")
+        };
+        let by_type = self.current.content_type.as_ref().and_then(|content_type| content_type.param("name"));
+        by_type.is_some_and(is_smime) || self.filename().as_deref().is_some_and(is_smime)
+    }
+
+    fn filename(&self) -> Option<String> {
+        ContentDisposition::read(self.current.disposition.as_deref()?).filename()
+    }
+
+    fn multipart_signed(&mut self) -> Result<(), ReceiveError> {
+        let content_type = self.current.content_type.clone();
+        let parameter = |name| content_type.as_ref().and_then(|content_type: &ContentType| content_type.param(name));
+        let (boundary, micalg) = (parameter("boundary").unwrap_or_default(), parameter("micalg").unwrap_or_default());
+        let body = std::mem::take(&mut self.current.body);
+        let split = Multipart::split(&body, boundary, &self.terms.limits).map_err(mime("multipart/signed"))?;
+        drop(body);
+        self.note_surroundings(&split);
+        let exact = split.exactly_consumed();
+        let [content, signature] = <[Bytes; 2]>::try_from(split.parts).map_err(|parts| {
+            ReceiveError::UnsupportedContent(format!("multipart/signed with {} parts instead of 2", parts.len()))
+        })?;
+        let cms = self.signature_part(signature)?;
+        let signed = read_signature(cms.clone(), &self.terms.limits)?;
+        self.trail.signature_cms = Some(cms);
+        self.verify(content.clone(), &signed, exact)?;
+        self.note_micalg(micalg);
+        self.enter(content)
+    }
+
+    /// The signature of multipart/signed as CMS, whatever its transfer encoding (interop: OpenAS2 writes binary,
+    /// Sterling binary without a label).
+    fn signature_part(&mut self, part: Bytes) -> Result<Bytes, ReceiveError> {
+        let entity = Entity::parse(part, &self.terms.limits).map_err(mime("signature part"))?;
+        let essence = match entity.content_type() {
+            Some(Ok(content_type)) => content_type.essence().to_owned(),
+            _ => String::new(),
+        };
+        match essence.as_str() {
+            // RFC 4130 section 7.1 misprints the type with a second hyphen.
+            "application/pkcs7-signature" | "application/x-pkcs7-signature" | "application/pkcs-7-signature" => {}
+            "application/octet-stream" => {}
+            other => {
+                return Err(ReceiveError::UnsupportedContent(format!(
+                    "multipart/signed with a signature of type {other}"
+                )));
+            }
+        }
+        let declared = entity.fields().get("content-transfer-encoding").map(|value| value.into_owned());
+        let body = entity.into_body();
+        self.decode_der(declared, body, "signature part")
+    }
+
+    fn verify(&mut self, content: Bytes, signed: &SignedData, exact: bool) -> Result<(), ReceiveError> {
+        let terms = VerifyTerms {
+            provider: self.terms.provider.clone(),
+            trusted: self.terms.trusted.clone(),
+            digests: self.terms.accept.digests.clone(),
+            form: self.terms.accept.signed_form,
+            limits: self.terms.limits.clone(),
+            now: self.terms.now,
+            wanted: self.terms.mic.listed.first().copied().into_iter().collect(),
+        };
+        match verify(content, signed, &terms, &mut self.trail.notes) {
+            Ok(verified) => {
+                self.trail.layers.push(Layer::Signed(verified.scheme().digest()));
+                if exact && self.exposure == Exposure::Sealed && self.taint.is_none() {
+                    self.exposure = Exposure::Authenticated;
+                }
+                self.trail.signature.get_or_insert(verified);
+                Ok(())
+            }
+            Err(unverified) => {
+                self.digests = unverified.digests;
+                match unverified.error {
+                    // Where octets follow the close delimiter, a changed message could still look like a valid one.
+                    ReceiveError::Authentication(AuthenticationFault::UntrustedSigner { subject, fingerprint })
+                        if !exact && self.exposure == Exposure::Sealed =>
+                    {
+                        let signer = format!("{subject} ({fingerprint})");
+                        Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer }))
+                    }
+                    error => Err(error),
+                }
+            }
+        }
+    }
+
+    /// Opens a CMS object; an envelope is handed back, since its key must answer first.
+    fn cms(&mut self) -> Result<Option<Box<SealedEnvelope>>, ReceiveError> {
+        let declared = self.current.transfer.take();
+        let body = std::mem::take(&mut self.current.body);
+        self.current.whole = None;
+        let octets = self.decode_der(declared, body, "application/pkcs7-mime")?;
+        let kind = content::sniff(&octets);
+        let (info, shape) = content::read(octets, &self.terms.limits).map_err(|error| match kind {
+            Some(ContentKind::Signed) => ReceiveError::SignatureFormat(error),
+            Some(ContentKind::Compressed) => ReceiveError::Decompression(DecompressionFault::Format(error)),
+            _ if self.declared_smime_type().as_deref() == Some("compressed-data") => {
+                ReceiveError::Decompression(DecompressionFault::Format(error))
+            }
+            _ => ReceiveError::EnvelopeFormat(error),
+        })?;
+        if shape.trailing > 0 {
+            let text = format!("{} octets of padding follow the CMS object", shape.trailing);
+            self.trail.notes.push(Note::Surroundings(text));
+        }
+        self.note_smime_type(&info);
+        let (us, accept) = (&self.terms.us, &self.terms.accept);
+        match info {
+            ContentInfo::Enveloped(data) => SealedEnvelope::enveloped(data, us, accept).map(|s| Some(Box::new(s))),
+            ContentInfo::AuthEnveloped(data) => {
+                SealedEnvelope::authenticated(data, us, accept).map(|s| Some(Box::new(s)))
+            }
+            ContentInfo::Compressed(data) => {
+                self.inflate(&data.algorithm.oid.to_string(), &data.content)?;
+                Ok(None)
+            }
+            ContentInfo::Signed(signed) => {
+                let Some(content) = signed.content.clone() else {
+                    return Err(ReceiveError::UnsupportedContent("signed-data without content".to_owned()));
+                };
+                self.verify(content.clone(), &signed, true)?;
+                self.enter(content)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn inflate(&mut self, algorithm: &str, packed: &[u8]) -> Result<(), ReceiveError> {
+        let failed = ReceiveError::Decompression;
+        if self.trail.layers.contains(&Layer::Compressed) {
+            return Err(failed(DecompressionFault::Twice));
+        }
+        if algorithm != ZLIB {
+            return Err(failed(DecompressionFault::Algorithm(algorithm.to_owned())));
+        }
+        let (content, budget) = inflate(packed, self.budget.clone()).map_err(failed)?;
+        self.budget = budget;
+        self.trail.layers.push(Layer::Compressed);
+        self.enter(content.into())
+    }
+
+    fn unwrap(self, envelope: Box<SealedEnvelope>) -> Step<Result<Opened, Box<Failure>>> {
+        Step::ask(envelope.request(), move |answer| {
+            let mut peel = self;
+            peel.trail.envelope_key.get_or_insert(envelope.envelope_key(&peel.terms.provider));
+            let (cipher, transport) = (envelope.cipher, envelope.transport);
+            let opened = envelope.open(answer, &peel.terms.provider).and_then(|opened| {
+                peel.trail.layers.push(Layer::Encrypted(cipher, transport));
+                peel.taint = peel.taint.or(opened.taint);
+                peel.exposure = match peel.exposure {
+                    Exposure::Open | Exposure::Authenticated if cipher.is_authenticated() => Exposure::Authenticated,
+                    _ => Exposure::Sealed,
+                };
+                peel.trail.sealed = cipher.is_authenticated();
+                peel.enter(opened.content)
+            });
+            match opened {
+                Ok(()) => peel.run(),
+                Err(error) => Step::Done(Err(peel.fail(error))),
+            }
+        })
+    }
+
+    /// Reads the entity inside a layer.
+    fn enter(&mut self, content: Bytes) -> Result<(), ReceiveError> {
+        // OpenAS2 skips empty lines before the header, so some senders write them.
+        let blank = content.iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
+        let parsed = Entity::parse(content.slice(blank..), &self.terms.limits);
+        match parsed {
+            Ok(entity) if !entity.fields().is_empty() => {
+                let content_type = match entity.content_type() {
+                    Some(read) => Some(read.map_err(mime("inner entity"))?),
+                    None => None,
+                };
+                if content_type.is_none() && !self.may_be_bare() {
+                    return Err(ReceiveError::BareContent);
+                }
+                let field = |name: &str| entity.fields().get(name).map(|value| value.into_owned());
+                self.current = Current {
+                    content_type,
+                    transfer: field("content-transfer-encoding"),
+                    disposition: field("content-disposition"),
+                    body: entity.body(),
+                    whole: Some(content),
+                };
+            }
+            // mendelson encrypts unsigned payloads without any MIME header.
+            _ if self.may_be_bare() => {
+                self.trail.notes.push(Note::Other("the content inside a security layer has no MIME header".to_owned()));
+                self.current = Current {
+                    content_type: None,
+                    transfer: None,
+                    disposition: None,
+                    body: content.clone(),
+                    whole: Some(content),
+                };
+            }
+            Ok(_) => return Err(ReceiveError::BareContent),
+            Err(error) => return Err(ReceiveError::Mime { part: "inner entity", error }),
+        }
+        Ok(())
+    }
+
+    /// Content that names no type is taken only from somebody who proved who he is, or by agreement.
+    fn may_be_bare(&self) -> bool {
+        self.exposure != Exposure::Sealed || self.trail.signature.is_some() || self.terms.accept.bare_content
+    }
+
+    /// Octets of a CMS object, whatever the transfer encoding is said to be: DER starts with 0x30, base64 never does.
+    fn decode_der(
+        &mut self,
+        declared: Option<Vec<u8>>,
+        body: Bytes,
+        part: &'static str,
+    ) -> Result<Bytes, ReceiveError> {
+        let encoding = declared.as_deref().map(TransferEncoding::read);
+        if body.first() == Some(&0x30) && !looks_like_base64(&body) {
+            if matches!(encoding, Some(Ok(TransferEncoding::Base64 | TransferEncoding::QuotedPrintable))) {
+                let text = format!("{part}: the transfer encoding is declared as text, the body is binary");
+                self.trail.notes.push(Note::TransferEncoding(text));
+            }
+            return Ok(body);
+        }
+        let actual = match encoding {
+            Some(Ok(known @ (TransferEncoding::Base64 | TransferEncoding::QuotedPrintable))) => known,
+            _ if looks_like_base64(&body) => {
+                let text = format!("{part}: the body is base64, the transfer encoding does not say so");
+                self.trail.notes.push(Note::TransferEncoding(text));
+                TransferEncoding::Base64
+            }
+            _ => TransferEncoding::Binary,
+        };
+        decode(actual, body).map_err(mime(part))
+    }
+
+    fn fail(self, error: ReceiveError) -> Box<Failure> {
+        let wanted = self.terms.mic.choose(self.digests.first().map(crate::crypto::DigestValue::algorithm));
+        let mic = match self.exposure {
+            Exposure::Sealed => None,
+            _ => pick(&self.digests, wanted).or(self.digests.first()).map(Mic::new),
+        };
+        let error = self.taint.map_or(error, ReceiveError::Decryption);
+        Box::new(Failure { error, exposure: self.exposure, mic, trail: self.trail })
+    }
+
+    fn finish(mut self) -> Result<Opened, Box<Failure>> {
+        match self.conclude() {
+            Ok((body, mic, mic_scope)) if self.taint.is_none() => {
+                let filename = self.filename();
+                let content_type = self.current.content_type;
+                Ok(Opened { content_type, filename, body, trail: self.trail, mic, mic_scope })
+            }
+            Ok((_, mic, _)) => {
+                drop(mic);
+                Err(self.fail(ReceiveError::Decryption(DecryptionFault::Padding)))
+            }
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// The payload without its transfer encoding, the MIC, and the policy on what was actually unwrapped.
+    fn conclude(&mut self) -> Result<(Bytes, Mic, MicScope), ReceiveError> {
+        let encoding = match self.current.transfer.as_deref().map(TransferEncoding::read) {
+            None => TransferEncoding::Binary,
+            Some(Ok(encoding)) => encoding,
+            Some(Err(error)) => return Err(ReceiveError::Mime { part: "payload", error }),
+        };
+        let body = std::mem::take(&mut self.current.body);
+        let payload = decode(encoding, body).map_err(mime("payload"))?;
+        let (mic, scope) = self.mic(&payload)?;
+        self.check_policy()?;
+        Ok((payload, mic, scope))
+    }
+
+    /// RFC 4130 section 7.3.1, RFC 5402 section 4.
+    fn mic(&self, payload: &Bytes) -> Result<(Mic, MicScope), ReceiveError> {
+        let (octets, scope, known) = match (&self.trail.signature, &self.current.whole) {
+            (Some(signature), _) => (None, MicScope::SignedEntity, Some(signature)),
+            (None, Some(whole)) => (Some(whole.clone()), MicScope::WholeEntity, None),
+            (None, None) => (Some(payload.clone()), MicScope::BodyOnly, None),
+        };
+        let algorithm = self.terms.mic.choose(known.map(|signature| signature.scheme().digest()));
+        if let Some(value) = known.and_then(|signature| pick(&signature.value().digests, algorithm)) {
+            return Ok((Mic::new(value), scope));
+        }
+        let octets = octets.or_else(|| known.map(|signature| signature.value().octets.clone())).unwrap_or_default();
+        let values = Digests::of(&self.terms.provider, &[algorithm], &[octets])
+            .map_err(|error| ReceiveError::UnsupportedMicAlgorithms(error.to_string()))?;
+        let value = pick(&values, algorithm);
+        value
+            .map(|value| (Mic::new(value), scope))
+            .ok_or_else(|| ReceiveError::UnsupportedMicAlgorithms(algorithm.to_string()))
+    }
+
+    fn check_policy(&self) -> Result<(), ReceiveError> {
+        let encrypted = self.trail.layers.iter().any(|layer| matches!(layer, Layer::Encrypted(..)));
+        let rules = [
+            (self.terms.accept.signature, self.trail.signature.is_some(), "signed"),
+            (self.terms.accept.encryption, encrypted, "encrypted"),
+        ];
+        for (rule, found, protection) in rules {
+            let verb = match (rule, found) {
+                (Requirement::Require, false) => "requires messages to be",
+                (Requirement::Forbid, true) => "forbids messages to be",
+                _ => continue,
+            };
+            return Err(ReceiveError::InsufficientSecurity { rule: format!("{verb} {protection}") });
+        }
+        Ok(())
+    }
+
+    fn declared_smime_type(&self) -> Option<String> {
+        let content_type = self.current.content_type.as_ref()?;
+        content_type.param("smime-type").map(str::to_ascii_lowercase)
+    }
+
+    fn note_smime_type(&mut self, info: &ContentInfo) {
+        let actual = match info {
+            ContentInfo::Enveloped(_) => "enveloped-data",
+            ContentInfo::AuthEnveloped(_) => "authEnveloped-data",
+            ContentInfo::Compressed(_) => "compressed-data",
+            ContentInfo::Signed(_) => "signed-data",
+        };
+        let declared = self.declared_smime_type();
+        if !declared.as_deref().is_some_and(|declared| declared.eq_ignore_ascii_case(actual)) {
+            self.trail.notes.push(Note::SmimeType { declared, actual: actual.to_owned() });
+        }
+    }
+
+    fn note_surroundings(&mut self, split: &Multipart) {
+        if !split.preamble.is_empty() {
+            let text = format!("{} octets before the first boundary were skipped", split.preamble.len());
+            self.trail.notes.push(Note::Surroundings(text));
+        }
+        if split.closed != Closed::Proper {
+            let text = "the last boundary of multipart/signed is missing or misspelt".to_owned();
+            self.trail.notes.push(Note::Surroundings(text));
+        }
+    }
+
+    fn note_micalg(&mut self, declared: &str) {
+        let Some(signature) = &self.trail.signature else { return };
+        let actual = signature.scheme().digest();
+        if DigestAlgorithm::from_micalg(declared) != Some(actual) {
+            self.trail.notes.push(Note::Micalg { declared: declared.to_owned(), actual });
+        }
+    }
+}
+
+/// id-alg-zlibCompress (RFC 3274).
+const ZLIB: &str = "1.2.840.113549.1.9.16.3.8";
+
+fn mime(part: &'static str) -> impl Fn(crate::mime::Error) -> ReceiveError {
+    move |error| ReceiveError::Mime { part, error }
+}
+
+fn as_u64(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,379 @@
+//! Verifying: a detached CMS signature over octets as received (RFC 5652 section 5.6, RFC 8551 section 3.5).
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use crate::algorithm::{DigestAlgorithm, SignatureScheme};
+use crate::certificate::Certificate;
+use crate::cms::content::{self, ContentInfo};
+use crate::cms::signed::{SignedAttributes, SignedData, SignerInfo};
+use crate::cms::{AlgorithmIdentifier, EntityId, oid};
+use crate::crypto::{CryptoProvider, DigestValue};
+use crate::error::{AuthenticationFault, ReceiveError, SIGNATURE};
+use crate::limits::Limits;
+use crate::mime::canonical::Canonicalizer;
+use crate::note::Note;
+use crate::profile::SignedForm;
+use crate::smime::mic::{Digests, pick};
+
+/// Proof that a signature over `T` verified under a trusted certificate. Only [`verify`] can make one.
+#[derive(Clone, Debug)]
+pub(crate) struct Verified<T> {
+    value: T,
+    certificate: Certificate,
+    scheme: SignatureScheme,
+}
+
+impl<T> Verified<T> {
+    pub(crate) fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// The trusted certificate under which the signature verified.
+    pub(crate) fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    pub(crate) fn scheme(&self) -> SignatureScheme {
+        self.scheme
+    }
+}
+
+/// What a signature covers.
+#[derive(Clone, Debug)]
+pub(crate) struct SignedContent {
+    /// The octets as received.
+    pub(crate) octets: Bytes,
+    /// Digests of the form that was signed.
+    pub(crate) digests: Vec<DigestValue>,
+    /// Whether the CRLF form was signed rather than the octets as received.
+    pub(crate) canonical: bool,
+    /// Digest of the signature value: the same for every copy of this signature.
+    pub(crate) signature_key: Vec<u8>,
+}
+
+/// How signatures are judged.
+#[derive(Clone, Debug)]
+pub(crate) struct VerifyTerms {
+    pub(crate) provider: CryptoProvider,
+    /// The certificates that are trusted for the sender.
+    pub(crate) trusted: Vec<Certificate>,
+    pub(crate) digests: Vec<DigestAlgorithm>,
+    pub(crate) form: SignedForm,
+    pub(crate) limits: Limits,
+    pub(crate) now: SystemTime,
+    /// Digests that are wanted beside those of the signature, from the same pass.
+    pub(crate) wanted: Vec<DigestAlgorithm>,
+}
+
+/// A signature that does not verify; the digests of the content as received are still told.
+#[derive(Clone, Debug)]
+pub(crate) struct Unverified {
+    pub(crate) error: ReceiveError,
+    pub(crate) digests: Vec<DigestValue>,
+}
+
+impl From<ReceiveError> for Unverified {
+    fn from(error: ReceiveError) -> Self {
+        Self { error, digests: Vec::new() }
+    }
+}
+
+/// Reads a detached signature.
+pub(crate) fn read_signature(cms: Bytes, limits: &Limits) -> Result<SignedData, ReceiveError> {
+    match content::read(cms, limits).map_err(ReceiveError::SignatureFormat)? {
+        (ContentInfo::Signed(signed), _) => Ok(signed),
+        _ => Err(ReceiveError::UnsupportedContent("a signature part without a signature".to_owned())),
+    }
+}
+
+/// Verifies `signed` over `octets`.
+///
+/// At least one signer must verify under a trusted certificate; others are noted. The digest is judged
+/// before the signer: changed content is an integrity failure whoever signed it.
+pub(crate) fn verify(
+    octets: Bytes,
+    signed: &SignedData,
+    terms: &VerifyTerms,
+    notes: &mut Vec<Note>,
+) -> Result<Verified<SignedContent>, Unverified> {
+    let mut forms = Forms::new(octets, signed, terms)?;
+    let mut first_error = None;
+    let mut found = None;
+    for signer in &signed.signers {
+        match check_signer(signer, signed, &mut forms, terms) {
+            Ok(valid) if found.is_none() => found = Some((valid, signer)),
+            Ok(_) => {}
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    match (found, first_error) {
+        (Some((valid, signer)), other) => {
+            notes.extend(valid.notes);
+            notes.extend(other.map(|error| Note::OtherSigner(format!("another signer was not accepted: {error}"))));
+            let signature_key = terms.provider.digest(DigestAlgorithm::Sha256, &signer.signature);
+            let digests = forms.digests(valid.canonical);
+            Ok(Verified {
+                value: SignedContent {
+                    octets: forms.octets,
+                    digests,
+                    canonical: valid.canonical,
+                    signature_key: signature_key.map(|key| key.as_bytes().to_vec()).unwrap_or_default(),
+                },
+                certificate: valid.certificate,
+                scheme: valid.scheme,
+            })
+        }
+        (None, error) => Err(Unverified {
+            error: error.unwrap_or(ReceiveError::Authentication(AuthenticationFault::NoSigner)),
+            digests: forms.raw,
+        }),
+    }
+}
+
+/// The signed octets in the forms that a signature may cover, digested at most once each.
+struct Forms {
+    octets: Bytes,
+    algorithms: Vec<DigestAlgorithm>,
+    raw: Vec<DigestValue>,
+    /// The CRLF form; empty until it is asked for, and when it is the same as the octets as received.
+    canonical: Option<Vec<DigestValue>>,
+}
+
+impl Forms {
+    fn new(octets: Bytes, signed: &SignedData, terms: &VerifyTerms) -> Result<Self, ReceiveError> {
+        let mut algorithms: Vec<_> =
+            signed.signers.iter().filter_map(|s| DigestAlgorithm::from_oid(&s.digest_algorithm.oid)).collect();
+        algorithms.extend(&terms.wanted);
+        let raw = Digests::of(&terms.provider, &algorithms, std::slice::from_ref(&octets)).map_err(unsupported)?;
+        Ok(Self { octets, algorithms, raw, canonical: None })
+    }
+
+    fn raw(&self, algorithm: DigestAlgorithm) -> Option<&DigestValue> {
+        pick(&self.raw, algorithm)
+    }
+
+    fn canonical(&mut self, algorithm: DigestAlgorithm, terms: &VerifyTerms) -> Option<&DigestValue> {
+        if terms.form == SignedForm::AsSent {
+            return None;
+        }
+        if self.canonical.is_none() {
+            let mut digests = Digests::start(&terms.provider, &self.algorithms).ok()?;
+            let mut canonicalizer = Canonicalizer::new();
+            canonicalizer.push(&self.octets, &mut |piece| digests.update(piece));
+            self.canonical = Some(if canonicalizer.changed() { digests.finish() } else { Vec::new() });
+        }
+        self.canonical.as_deref().and_then(|values| pick(values, algorithm))
+    }
+
+    fn digests(&mut self, canonical: bool) -> Vec<DigestValue> {
+        let chosen = if canonical { self.canonical.take() } else { None };
+        chosen.unwrap_or_else(|| std::mem::take(&mut self.raw))
+    }
+}
+
+struct ValidSigner {
+    certificate: Certificate,
+    scheme: SignatureScheme,
+    canonical: bool,
+    notes: Vec<Note>,
+}
+
+fn check_signer(
+    signer: &SignerInfo,
+    signed: &SignedData,
+    forms: &mut Forms,
+    terms: &VerifyTerms,
+) -> Result<ValidSigner, ReceiveError> {
+    let scheme = scheme(signer)?;
+    if !terms.digests.contains(&scheme.digest()) {
+        let algorithm = scheme.to_string();
+        return Err(ReceiveError::ForbiddenAlgorithm { what: SIGNATURE, algorithm });
+    }
+    let claims = match &signer.signed_attributes {
+        Some(attributes) => attribute_claims(attributes, signer, signed, forms, scheme, terms)?,
+        None => content_claims(forms, scheme, terms),
+    };
+    let judged =
+        |certificate: &Certificate| claims.iter().find(|claim| claim.holds(signer, certificate, scheme, terms));
+    for certificate in ordered(&terms.trusted, &signer.sid) {
+        if let Some(claim) = judged(certificate) {
+            let mut notes = claim.notes.clone();
+            notes.extend(certificate_notes(certificate, terms.now));
+            return Ok(ValidSigner { certificate: certificate.clone(), scheme, canonical: claim.canonical, notes });
+        }
+    }
+    let embedded = signed.certificates.iter().filter_map(|der| Certificate::from_der(der.clone()).ok());
+    for certificate in embedded.filter(|certificate| names(&signer.sid, certificate)) {
+        if judged(&certificate).is_some() {
+            return Err(ReceiveError::Authentication(AuthenticationFault::UntrustedSigner {
+                subject: certificate.subject().to_owned(),
+                fingerprint: certificate.fingerprint_hex(),
+            }));
+        }
+    }
+    Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer: describe(&signer.sid) }))
+}
+
+/// One reading of what the signature value was computed over.
+struct Claim {
+    digest: DigestValue,
+    message: Option<Vec<u8>>,
+    canonical: bool,
+    notes: Vec<Note>,
+}
+
+impl Claim {
+    fn holds(
+        &self,
+        signer: &SignerInfo,
+        certificate: &Certificate,
+        scheme: SignatureScheme,
+        terms: &VerifyTerms,
+    ) -> bool {
+        let verdict = terms.provider.verifiers().verify(
+            scheme,
+            certificate.spki_der(),
+            &self.digest,
+            self.message.as_deref(),
+            &signer.signature,
+        );
+        verdict.is_ok()
+    }
+}
+
+/// With signed attributes, the signature covers them, and they hold the digest of the content (RFC 5652 section 5.4).
+fn attribute_claims(
+    attributes: &SignedAttributes,
+    signer: &SignerInfo,
+    signed: &SignedData,
+    forms: &mut Forms,
+    scheme: SignatureScheme,
+    terms: &VerifyTerms,
+) -> Result<Vec<Claim>, ReceiveError> {
+    let fault = |text: String| ReceiveError::Authentication(AuthenticationFault::Attributes(text));
+    let expected = attributes.message_digest().map_err(|error| fault(error.to_string()))?;
+    let algorithm = scheme.digest();
+    let raw = forms.raw(algorithm).is_some_and(|digest| digest.ct_eq(expected));
+    let canonical = !raw && forms.canonical(algorithm, terms).is_some_and(|digest| digest.ct_eq(expected));
+    if !raw && !canonical {
+        return Err(ReceiveError::IntegrityCheck { algorithm });
+    }
+    let content_type = attributes.content_type().map_err(|error| fault(error.to_string()))?;
+    if content_type != signed.content_type {
+        return Err(fault(format!("contentType is {content_type}, the content is {}", signed.content_type)));
+    }
+    check_protection(attributes, signer).map_err(fault)?;
+    let received = attributes.as_received();
+    let sorted = attributes.as_sorted_der();
+    let form_note = canonical.then_some(Note::CanonicalForm);
+    let mut claims = Vec::with_capacity(2);
+    // BouncyCastle verifies over the sorted attributes, OpenSSL over those it received: either may have been signed.
+    for (message, reordered) in [(Some(received.clone()), false), (sorted.ok().filter(|der| *der != received), true)] {
+        let Some(message) = message else { continue };
+        let digest = terms.provider.digest(algorithm, &message).map_err(unsupported)?;
+        let notes = form_note.iter().cloned().chain(reordered.then_some(Note::AttributeOrder)).collect();
+        claims.push(Claim { digest, message: Some(message), canonical, notes });
+    }
+    Ok(claims)
+}
+
+/// Without signed attributes, the signature covers the content itself; Sterling signs so.
+fn content_claims(forms: &mut Forms, scheme: SignatureScheme, terms: &VerifyTerms) -> Vec<Claim> {
+    let algorithm = scheme.digest();
+    let raw = forms.raw(algorithm).cloned().map(|digest| (digest, false));
+    let canonical = forms.canonical(algorithm, terms).cloned().map(|digest| (digest, true));
+    raw.into_iter()
+        .chain(canonical)
+        .map(|(digest, canonical)| Claim {
+            digest,
+            message: None,
+            canonical,
+            notes: canonical.then_some(Note::CanonicalForm).into_iter().collect(),
+        })
+        .collect()
+}
+
+/// RFC 6211 section 3: the attribute must name the algorithms that the SignerInfo uses.
+fn check_protection(attributes: &SignedAttributes, signer: &SignerInfo) -> Result<(), String> {
+    let Some(protection) = attributes.algorithm_protection().map_err(|error| error.to_string())? else {
+        return Ok(());
+    };
+    let same_digest = protection.digest.oid == signer.digest_algorithm.oid;
+    let same_signature = protection.signature.is_none_or(|named| named.oid == signer.signature_algorithm.oid);
+    if same_digest && same_signature {
+        return Ok(());
+    }
+    Err("CMSAlgorithmProtection names other algorithms".to_owned())
+}
+
+/// Trusted certificates, those that the signer names first. The others follow: peers renew certificates under
+/// the same key, and trying a public key tells nobody anything.
+fn ordered<'a>(trusted: &'a [Certificate], sid: &'a EntityId) -> impl Iterator<Item = &'a Certificate> {
+    let named = trusted.iter().filter(|certificate| names(sid, certificate));
+    named.chain(trusted.iter().filter(|certificate| !names(sid, certificate)))
+}
+
+/// Whether an identifier in a CMS structure names `certificate`.
+pub(crate) fn names(id: &EntityId, certificate: &Certificate) -> bool {
+    match id {
+        EntityId::IssuerAndSerial { issuer, serial } => {
+            issuer.as_ref() == certificate.issuer_der() && serial.as_ref() == certificate.serial_octets()
+        }
+        EntityId::SubjectKeyId(key_id) => certificate.subject_key_id() == Some(key_id.as_ref()),
+    }
+}
+
+/// An identifier in words, for errors.
+pub(crate) fn describe(id: &EntityId) -> String {
+    match id {
+        EntityId::IssuerAndSerial { issuer, serial } => {
+            format!("issuer {}, serial {}", crate::certificate::name_text(issuer), crate::certificate::hex(serial))
+        }
+        EntityId::SubjectKeyId(key_id) => format!("subject key identifier {}", crate::certificate::hex(key_id)),
+    }
+}
+
+fn certificate_notes(certificate: &Certificate, now: SystemTime) -> Vec<Note> {
+    let subject = || certificate.subject().to_owned();
+    let mut notes = Vec::new();
+    if !certificate.is_valid_at(now) {
+        notes.push(Note::Validity { subject: subject(), not_yet: now < certificate.not_before() });
+    }
+    if !certificate.permits_signing() {
+        notes.push(Note::KeyUsage { subject: subject(), purpose: "signatures".to_owned() });
+    }
+    notes
+}
+
+/// RFC 3370 section 3.2, RFC 5754 section 3.2: `rsaEncryption` and `sha256WithRSAEncryption` mean the same here.
+fn scheme(signer: &SignerInfo) -> Result<SignatureScheme, ReceiveError> {
+    let unknown = |algorithm: &AlgorithmIdentifier| ReceiveError::UnsupportedAlgorithm {
+        what: SIGNATURE,
+        algorithm: algorithm.oid.to_string(),
+    };
+    let digest =
+        DigestAlgorithm::from_oid(&signer.digest_algorithm.oid).ok_or_else(|| unknown(&signer.digest_algorithm))?;
+    let signature = &signer.signature_algorithm;
+    let named = match signature.oid {
+        oid::RSA_ENCRYPTION => digest,
+        oid::SHA1_WITH_RSA => DigestAlgorithm::Sha1,
+        oid::SHA256_WITH_RSA => DigestAlgorithm::Sha256,
+        oid::SHA384_WITH_RSA => DigestAlgorithm::Sha384,
+        oid::SHA512_WITH_RSA => DigestAlgorithm::Sha512,
+        _ => return Err(unknown(signature)),
+    };
+    if named != digest {
+        return Err(ReceiveError::Authentication(AuthenticationFault::Attributes(format!(
+            "the signature algorithm names {named}, the digest algorithm is {digest}"
+        ))));
+    }
+    Ok(SignatureScheme::RsaPkcs1v15(digest))
+}
+
+fn unsupported(error: crate::crypto::CryptoError) -> ReceiveError {
+    ReceiveError::UnsupportedAlgorithm { what: SIGNATURE, algorithm: error.to_string() }
+}

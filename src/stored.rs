@@ -1,0 +1,271 @@
+//! Requests and responses as values that outlive a process, and the text forms of their parts.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+
+/// A request that is complete but for credentials: store it before the first octet leaves, send the same octets at every attempt.
+///
+/// With feature `serde` it serialises in a versioned form, binary parts as base64.
+///
+/// ```
+/// # fn show(stored: &as2_protocol::StoredRequest) {
+/// let request: http::Request<bytes::Bytes> = stored.to_request();
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct StoredRequest {
+    version: FormatVersion,
+    url: String,
+    headers: Vec<(String, Octets)>,
+    body: Octets,
+}
+
+impl StoredRequest {
+    pub(crate) fn new(url: &Uri, headers: &HeaderMap, body: Bytes) -> Self {
+        Self { version: FormatVersion, url: url.to_string(), headers: list(headers), body: Octets(body) }
+    }
+
+    /// The request to send: POST, absolute URI, exact `Content-Length`. The body is shared, not copied.
+    #[must_use]
+    pub fn to_request(&self) -> Request<Bytes> {
+        let mut request = Request::new(self.body.0.clone());
+        *request.method_mut() = Method::POST;
+        // Both were valid when they were written; a hand-edited store gives a request to nowhere, not a panic.
+        *request.uri_mut() = self.url.parse().unwrap_or_default();
+        *request.headers_mut() = map(&self.headers);
+        request
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body.0
+    }
+
+    /// The value of a header, if it is there and is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        find(&self.headers, name)
+    }
+}
+
+impl From<StoredRequest> for Request<Bytes> {
+    fn from(stored: StoredRequest) -> Self {
+        stored.to_request()
+    }
+}
+
+/// A response as a value: store it beside the message, send it again octet for octet to a duplicate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct StoredResponse {
+    version: FormatVersion,
+    status: u16,
+    headers: Vec<(String, Octets)>,
+    body: Octets,
+}
+
+impl StoredResponse {
+    pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Self {
+        Self { version: FormatVersion, status: status.as_u16(), headers: list(headers), body: Octets(body) }
+    }
+
+    /// An answer without a body; `Content-Length: 0` is written, since some peers wait for it.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        Self::new(status, &headers, Bytes::new())
+    }
+
+    pub(crate) fn with_header(mut self, name: &str, value: String) -> Self {
+        self.headers.push((name.to_owned(), Octets(value.into())));
+        self
+    }
+
+    /// The status code.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The response to send. The body is shared, not copied.
+    #[must_use]
+    pub fn to_response(&self) -> Response<Bytes> {
+        let mut response = Response::new(self.body.0.clone());
+        *response.status_mut() = self.status();
+        *response.headers_mut() = map(&self.headers);
+        response
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body.0
+    }
+
+    /// The value of a header, if it is there and is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        find(&self.headers, name)
+    }
+}
+
+impl From<StoredResponse> for Response<Bytes> {
+    fn from(stored: StoredResponse) -> Self {
+        stored.to_response()
+    }
+}
+
+/// The version of every stored form, written as `1`; another number is refused when it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "u32", try_from = "u32"))]
+pub(crate) struct FormatVersion;
+
+impl From<FormatVersion> for u32 {
+    fn from(_: FormatVersion) -> Self {
+        1
+    }
+}
+
+impl TryFrom<u32> for FormatVersion {
+    type Error = String;
+
+    fn try_from(version: u32) -> Result<Self, String> {
+        if version == 1 { Ok(Self) } else { Err(format!("format version {version} is not known, this crate reads 1")) }
+    }
+}
+
+/// Octets that serialise as base64 text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "String", try_from = "String"))]
+pub(crate) struct Octets(pub(crate) Bytes);
+
+impl From<Octets> for String {
+    fn from(octets: Octets) -> Self {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(&octets.0)
+    }
+}
+
+impl TryFrom<String> for Octets {
+    type Error = base64::DecodeError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.decode(text).map(|octets| Self(octets.into()))
+    }
+}
+
+/// A point in time that serialises as RFC 3339 in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "String", try_from = "String"))]
+pub(crate) struct Instant(pub(crate) SystemTime);
+
+impl Instant {
+    /// Clamped to the years 1970 to 9999, outside of which neither a header nor a certificate can name a time.
+    fn clamped(self) -> time::OffsetDateTime {
+        let seconds = self.seconds().min(LAST_SECOND);
+        i64::try_from(seconds)
+            .ok()
+            .and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok())
+            .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
+    }
+
+    /// Seconds since 1970; 0 before.
+    pub(crate) fn seconds(self) -> u64 {
+        self.0.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+    }
+
+    /// The `Date` header (RFC 9110 section 5.6.7).
+    pub(crate) fn http_date(self) -> String {
+        let at = self.clamped();
+        let weekday = at.weekday().to_string();
+        let month = at.month().to_string();
+        format!(
+            "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+            weekday.get(..3).unwrap_or_default(),
+            at.day(),
+            month.get(..3).unwrap_or_default(),
+            at.year(),
+            at.hour(),
+            at.minute(),
+            at.second()
+        )
+    }
+}
+
+impl From<Instant> for String {
+    fn from(instant: Instant) -> Self {
+        instant.clamped().format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+    }
+}
+
+impl TryFrom<String> for Instant {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        time::OffsetDateTime::parse(&text, &time::format_description::well_known::Rfc3339)
+            .map(|at| Self(at.into()))
+            .map_err(|_| format!("'{text}' is not a date and time of RFC 3339"))
+    }
+}
+
+/// 9999-12-31T23:59:59Z.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+fn list(headers: &HeaderMap) -> Vec<(String, Octets)> {
+    headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), Octets(Bytes::copy_from_slice(value.as_bytes()))))
+        .collect()
+}
+
+fn map(headers: &[(String, Octets)]) -> HeaderMap {
+    let mut all = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(&value.0)) {
+            all.append(name, value);
+        }
+    }
+    all
+}
+
+fn find<'a>(headers: &'a [(String, Octets)], name: &str) -> Option<&'a str> {
+    let (_, value) = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    std::str::from_utf8(&value.0).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_for_http() {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(Instant(at).http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        let far = SystemTime::UNIX_EPOCH + Duration::from_secs(LAST_SECOND * 9);
+        assert_eq!(Instant(far).http_date(), "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn stored_requests_come_back_and_other_versions_are_refused() {
+        let mut headers = HeaderMap::new();
+        headers.insert("as2-from", HeaderValue::from_bytes(b"caf\xe9").unwrap());
+        let stored =
+            StoredRequest::new(&"https://b.example/as2".parse().unwrap(), &headers, Bytes::from_static(b"\0\xff"));
+        let json = serde_json::to_string(&stored).unwrap();
+        assert_eq!(serde_json::from_str::<StoredRequest>(&json).unwrap(), stored);
+        assert_eq!(stored.to_request().headers(), &headers);
+        let other = json.replace("\"version\":1", "\"version\":2");
+        assert!(serde_json::from_str::<StoredRequest>(&other).unwrap_err().to_string().contains("format version 2"));
+    }
+}

@@ -1,0 +1,32 @@
+//! Whole exchanges against ourselves.
+
+mod support;
+
+use support::*;
+
+use as2_protocol::*;
+
+#[test]
+fn a_signed_and_encrypted_order_is_delivered_with_proof() {
+    let (us, them) = (worked_identity("alice"), worked_identity("bob"));
+    let order = worked("payload.x12");
+    let sent = MessageBuilder::new(&us, &bob()).subject("Order").build(Payload::x12(order.clone()), now()).unwrap();
+    let accepted = envelope(sent.request.to_request()).open(&them, Some(&alice()), now()).unwrap();
+    assert_eq!(accepted.payload().body(), &order);
+    let reply = accepted.stored().build(now());
+    assert_eq!(reply.follow_up, FollowUp::None);
+    let response = reply.response.to_response();
+    println!("{:?}\n{}", response.headers(), String::from_utf8_lossy(response.body()));
+    match sent.pending.on_response(Ok(&response), &bob(), now()) {
+        SendOutcome::Settled(outcome) => match *outcome {
+            Outcome::Deliver(evidence) => {
+                assert_eq!(evidence.proof(), Some(Proof::Signed));
+                let json = serde_json::to_string(evidence.record()).unwrap();
+                let record: EvidenceRecord = serde_json::from_str(&json).unwrap();
+                record.verify(&CryptoProvider::rustcrypto()).unwrap();
+            }
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,81 @@
+//! Keys, partners and saved traffic for the integration tests.
+#![allow(dead_code, unreachable_pub)] // each test binary uses its own part of it
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use as2_protocol::*;
+use bytes::Bytes;
+
+/// 2026-11-24T00:00:00Z: the certificates of the worked examples are valid then.
+pub fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_478_400)
+}
+
+pub fn vectors(folder: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(folder)
+}
+
+pub fn worked(name: &str) -> Bytes {
+    std::fs::read(vectors("worked").join(name)).unwrap_or_else(|error| panic!("{name}: {error}")).into()
+}
+
+pub fn worked_certificate(name: &str) -> Certificate {
+    Certificate::from_pem(&worked(&format!("keys/{name}.crt"))).unwrap()
+}
+
+pub fn worked_key(name: &str) -> Arc<RsaPrivateKey> {
+    Arc::new(RsaPrivateKey::from_pkcs8_pem(&worked(&format!("keys/{name}.key"))).unwrap())
+}
+
+/// The identity of one of the two companies of the worked examples, `alice` or `bob`.
+pub fn worked_identity(name: &str) -> Identity {
+    let (sign, encrypt) = (format!("{name}-sign"), format!("{name}-enc"));
+    Identity::builder(CryptoProvider::rustcrypto())
+        .signing(vec![worked_certificate(&sign)], worked_key(&sign))
+        .decrypting(worked_certificate(&encrypt), worked_key(&encrypt))
+        .build()
+        .unwrap()
+}
+
+pub const ALICE: &str = "Alice Corp";
+pub const BOB: &str = "bob";
+
+/// What `us` agreed with `them`; messages may come unsigned, too.
+pub fn profile(us: &str, them: &str) -> PartnerProfile {
+    let url = format!("https://{}.example/as2", them.split(' ').next().unwrap().to_lowercase());
+    let mut profile = PartnerProfile::new(us.parse().unwrap(), them.parse().unwrap(), url.parse().unwrap());
+    profile.accept.signature = Requirement::Allow;
+    profile
+}
+
+/// A partner whose certificates are those of the worked examples.
+pub fn worked_partner(profile: PartnerProfile, certificates: &str) -> Partner {
+    Partner::builder(profile, CryptoProvider::rustcrypto())
+        .encrypt_to(worked_certificate(&format!("{certificates}-enc")))
+        .verify_with(worked_certificate(&format!("{certificates}-sign")))
+        .build()
+        .unwrap()
+}
+
+/// Alice as Bob sees her.
+pub fn alice() -> Partner {
+    worked_partner(profile(BOB, ALICE), "alice")
+}
+
+/// Bob as Alice sees him.
+pub fn bob() -> Partner {
+    worked_partner(profile(ALICE, BOB), "bob")
+}
+
+pub fn parse(request: http::Request<Bytes>) -> Inbound {
+    MessageParser::new(Limits::default()).parse(request).unwrap()
+}
+
+pub fn envelope(request: http::Request<Bytes>) -> Envelope {
+    match parse(request) {
+        Inbound::Message(envelope) => envelope,
+        other => panic!("not a message: {other:?}"),
+    }
+}
