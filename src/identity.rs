@@ -14,7 +14,7 @@ use crate::error::{SetupError, ValidityError};
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let (pem_certificate, pem_key): (&[u8], &str) = (b"", "");
+/// # let (pem_certificate, pem_key): (&[u8], &[u8]) = (b"", b"");
 /// use as2_protocol::{Certificate, CryptoProvider, Identity, RsaPrivateKey};
 /// let certificate = Certificate::from_pem(pem_certificate)?;
 /// let key = std::sync::Arc::new(RsaPrivateKey::from_pkcs8_pem(pem_key)?);
@@ -57,7 +57,6 @@ pub(crate) struct Decrypting {
 
 impl Identity {
     /// Starts an identity that computes with `provider`.
-    #[must_use]
     pub fn builder(provider: CryptoProvider) -> IdentityBuilder {
         IdentityBuilder { inner: Inner { provider, signing: None, decrypting: Vec::new() } }
     }

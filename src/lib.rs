@@ -61,7 +61,6 @@
 //!         .build(now)
 //!     }
 //!     Ok(Inbound::Mdn(receipt)) => book.settle(receipt),
-//!     Ok(_) => unreachable!("there is no other kind"),
 //!     Err(rejection) => rejection.into(), // not AS2: a bare HTTP status
 //! }
 //! # }
@@ -75,6 +74,11 @@
 //! | `internals` | no | wire readers made visible to the benches of the repository; no part of the public interface |
 
 #![forbid(unsafe_code)]
+// What a peer sends must never make this crate panic; tests, benches and examples may.
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions, clippy::panic)
+)]
 
 mod algorithm;
 mod certificate;
@@ -100,6 +104,7 @@ mod receipt;
 mod smime;
 mod step;
 mod stored;
+mod url;
 
 // The public interface is:
 pub use bytes;
@@ -130,7 +135,7 @@ pub use message::received::{Accepted, Authenticity, Envelope, Refused, Verdict};
 pub use message::wire_head::{read_request, read_response};
 pub use mime::param::ContentType;
 pub use mime::{Error as MimeError, ErrorKind as MimeErrorKind};
-pub use name::{As2Name, HttpUrl, MessageId, NameError, ReceivedId, ReceivedName};
+pub use name::{As2Name, MessageId, NameError, ReceivedId, ReceivedName};
 pub use note::Note;
 pub use partner::{Partner, PartnerBuilder};
 pub use profile::{
@@ -142,7 +147,8 @@ pub use receipt::evidence::{Evidence, EvidenceError, EvidenceRecord, Proof};
 pub use receipt::incoming::IncomingMdn;
 pub use receipt::outcome::{Advice, Dispute, Outcome, SendOutcome};
 pub use receipt::pending::PendingReceipt;
+pub use smime::layer::Layer;
 pub use smime::mic::{Mic, MicScope};
-pub use smime::peel::Layer;
 pub use step::{KeyRequest, Pending, Step};
 pub use stored::{StoredRequest, StoredResponse};
+pub use url::HttpUrl;

@@ -53,7 +53,6 @@ pub(crate) struct VerificationCertificate {
 
 impl Partner {
     /// Starts a partner from its profile; `provider` checks its signatures and encrypts to it.
-    #[must_use]
     pub fn builder(profile: PartnerProfile, provider: CryptoProvider) -> PartnerBuilder {
         PartnerBuilder { inner: Inner { profile, provider, encryption: Vec::new(), verification: Vec::new() } }
     }

@@ -1,8 +1,9 @@
 //! The trading agreement as plain data: names, URL, what is sent, what is accepted, what receipts must be.
 
 use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
-use crate::name::{As2Name, HttpUrl};
+use crate::name::As2Name;
 use crate::stored::FormatVersion;
+use crate::url::HttpUrl;
 
 /// Everything that two parties agree on, except keys and certificates (those stand in [`Identity`](crate::Identity)
 /// and [`Partner`](crate::Partner)).

@@ -50,11 +50,11 @@ impl<T: 'static> Step<T> {
         }
     }
 
-    pub(crate) fn map<U: 'static>(self, f: impl FnOnce(T) -> U + Send + 'static) -> Step<U> {
+    pub(crate) fn map<U: 'static>(self, f: impl FnOnce(T) -> U + Send + Sync + 'static) -> Step<U> {
         self.and_then(|value| Step::Done(f(value)))
     }
 
-    pub(crate) fn and_then<U: 'static>(self, f: impl FnOnce(T) -> Step<U> + Send + 'static) -> Step<U> {
+    pub(crate) fn and_then<U: 'static>(self, f: impl FnOnce(T) -> Step<U> + Send + Sync + 'static) -> Step<U> {
         match self {
             Self::Done(value) => f(value),
             Self::Need(Pending { request, resume }) => {
@@ -66,7 +66,7 @@ impl<T: 'static> Step<T> {
     /// The step that asks one key and goes on with its answer.
     pub(crate) fn ask(
         request: KeyRequest,
-        resume: impl FnOnce(Result<SecretBytes, KeyError>) -> Self + Send + 'static,
+        resume: impl FnOnce(Result<SecretBytes, KeyError>) -> Self + Send + Sync + 'static,
     ) -> Self {
         Self::Need(Pending { request, resume: Box::new(resume) })
     }
@@ -75,7 +75,7 @@ impl<T: 'static> Step<T> {
 impl<T: 'static, E: 'static> Step<Result<T, E>> {
     pub(crate) fn and_then_ok<U: 'static>(
         self,
-        f: impl FnOnce(T) -> Step<Result<U, E>> + Send + 'static,
+        f: impl FnOnce(T) -> Step<Result<U, E>> + Send + Sync + 'static,
     ) -> Step<Result<U, E>> {
         self.and_then(|result| match result {
             Ok(value) => f(value),
@@ -99,7 +99,7 @@ pub struct Pending<T> {
     resume: Resume<T>,
 }
 
-type Resume<T> = Box<dyn FnOnce(Result<SecretBytes, KeyError>) -> Step<T> + Send>;
+type Resume<T> = Box<dyn FnOnce(Result<SecretBytes, KeyError>) -> Step<T> + Send + Sync>;
 
 impl<T> Pending<T> {
     /// What is asked, and of which key.

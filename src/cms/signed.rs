@@ -164,7 +164,6 @@ impl SignedAttributes {
     }
 
     /// When the signer says to have signed; `None` where nothing readable is said.
-    #[cfg_attr(not(test), allow(dead_code))] // shown by the inspection of messages
     pub(crate) fn signing_time(&self) -> Option<SystemTime> {
         let value = self.single(&oid::SIGNING_TIME, "signingTime").ok()?;
         let seconds = UtcTime::from_der(value)

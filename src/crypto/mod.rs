@@ -414,6 +414,9 @@ pub enum CryptoError {
     /// An IV or nonce of the wrong length, or additional data for a cipher that takes none.
     #[error("invalid algorithm parameters")]
     InvalidParameters,
+    /// The content is longer than the cipher may take under one key.
+    #[error("the content is too long for this cipher")]
+    TooLong,
     /// The source of random octets failed.
     #[error(transparent)]
     Random(#[from] RandomError),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::algorithm::DigestAlgorithm;
 use crate::crypto::{CryptoProvider, DigestValue};
-use crate::error::{SendError, SetupError, ValidityError};
+use crate::error::{SendError, ValidityError};
 use crate::identity::Identity;
 use crate::mdn::request::options_value;
 use crate::message::headers::{self, Head};
@@ -91,8 +91,8 @@ impl MessageBuilder {
 
     /// Builds the message; the signing key may answer later.
     pub fn steps(self, payload: Payload, now: SystemTime) -> Step<Result<Outbound, SendError>> {
-        match Draft::new(self, payload, now) {
-            Ok((draft, pieces)) => draft.layers(pieces),
+        match payload_part(payload).and_then(|part| Ok((Draft::new(self, now)?, part))) {
+            Ok((draft, part)) => draft.layers(part),
             Err(error) => Step::Done(Err(error)),
         }
     }
@@ -100,138 +100,130 @@ impl MessageBuilder {
 
 /// A message on its way through the layers.
 struct Draft {
-    builder: MessageBuilder,
-    provider: CryptoProvider,
+    us: Identity,
+    partner: Partner,
+    subject: Option<String>,
+    extra: Vec<(String, String)>,
     message_id: MessageId,
     now: SystemTime,
+    /// Digests that the receipt may name.
     digests: Vec<DigestAlgorithm>,
+    /// Those that we list for it.
     micalgs: Vec<DigestAlgorithm>,
     mics: Vec<Mic>,
     variants: Vec<Mic>,
-    scope: MicScope,
+    /// Header of the payload part.
     head: Bytes,
-    wire: Option<Part>,
 }
 
 impl Draft {
-    fn new(builder: MessageBuilder, payload: Payload, now: SystemTime) -> Result<(Self, Vec<Bytes>), SendError> {
-        let provider = builder.us.provider().clone();
-        let profile = builder.partner.profile();
-        let message_id = match builder.message_id.clone() {
+    fn new(builder: MessageBuilder, now: SystemTime) -> Result<Self, SendError> {
+        let MessageBuilder { us, partner, subject, message_id, extra } = builder;
+        let profile = partner.profile();
+        let message_id = match message_id {
             Some(id) => id,
-            None => fresh_id(&provider, &profile.message_id_domain, now)?,
+            None => fresh_id(us.provider(), &profile.message_id_domain, now)?,
         };
         let micalgs = micalgs(profile);
         let mut digests = vec![profile.send.sign.unwrap_or(DigestAlgorithm::Sha256)];
         digests.extend(&micalgs);
-        let part = payload_part(payload)?;
-        let mut draft = Self {
-            provider,
-            message_id,
-            now,
-            digests,
-            micalgs,
-            mics: Vec::new(),
-            variants: Vec::new(),
-            scope: scope(profile),
-            head: Bytes::new(),
-            wire: None,
-            builder,
-        };
-        let profile = draft.builder.partner.profile();
-        let layered =
-            profile.send.sign.is_some() || profile.send.encrypt.is_some() || profile.send.compress != Compression::None;
-        if !layered {
-            draft.mics = draft.digest(&part.body)?;
-            draft.wire = Some(part);
-            return Ok((draft, Vec::new()));
-        }
-        let pieces = part.into_pieces()?;
-        draft.head = pieces.first().cloned().unwrap_or_default();
-        if profile.send.sign.is_none() {
-            draft.mics = draft.digest(&pieces)?;
-            if profile.send.encrypt.is_none() {
-                // Compressed only: OpenAS2 answers with the MIC of the payload alone.
-                draft.variants = draft.digest(pieces.get(1..).unwrap_or_default())?;
-            }
-        }
-        Ok((draft, pieces))
+        let (mics, variants, head) = (Vec::new(), Vec::new(), Bytes::new());
+        Ok(Self { us, partner, subject, extra, message_id, now, digests, micalgs, mics, variants, head })
     }
 
-    fn digest(&self, pieces: &[Bytes]) -> Result<Vec<Mic>, SendError> {
-        Ok(self.values(pieces)?.iter().map(Mic::new).collect())
+    fn profile(&self) -> &PartnerProfile {
+        self.partner.profile()
     }
 
     fn values(&self, pieces: &[Bytes]) -> Result<Vec<DigestValue>, SendError> {
-        Ok(Digests::of(&self.provider, &self.digests, pieces)?)
+        Ok(Digests::of(self.us.provider(), &self.digests, pieces)?)
     }
 
-    fn layers(mut self, pieces: Vec<Bytes>) -> Step<Result<Outbound, SendError>> {
-        if self.wire.is_some() {
-            return Step::Done(self.finish());
-        }
-        let compression = self.builder.partner.profile().send.compress;
-        let signs = self.builder.partner.profile().send.sign.is_some();
-        let pieces = if compression == Compression::BeforeSigning || (compression != Compression::None && !signs) {
-            match self.wrap(compress(&pieces)) {
-                Ok(pieces) => pieces,
-                Err(error) => return Step::Done(Err(error)),
-            }
-        } else {
-            pieces
-        };
-        match self.sign(&pieces) {
+    fn mics_of(&self, pieces: &[Bytes]) -> Result<Vec<Mic>, SendError> {
+        Ok(self.values(pieces)?.iter().map(Mic::new).collect())
+    }
+
+    /// Compression, signature, compression, encryption: each as the agreement says.
+    fn layers(mut self, payload: Part) -> Step<Result<Outbound, SendError>> {
+        match self.unsigned(payload).and_then(|part| Ok((self.sign(&part)?, part))) {
             Err(error) => Step::Done(Err(error)),
-            Ok(None) => Step::Done(self.seal(pieces)),
-            Ok(Some(signing)) => signing.and_then_ok(move |part| {
-                let inside = (|| {
-                    let pieces = self.wrap(part)?;
-                    match compression {
-                        Compression::AfterSigning => self.wrap(compress(&pieces)),
-                        Compression::None | Compression::BeforeSigning => Ok(pieces),
-                    }
-                })();
-                Step::Done(inside.and_then(|pieces| self.seal(pieces)))
+            Ok((None, part)) => Step::Done(self.seal(part)),
+            Ok((Some(signing), _)) => signing.and_then_ok(move |signed| {
+                let part = match self.profile().send.compress {
+                    Compression::AfterSigning => signed.pieces().map(|pieces| compress(&pieces)),
+                    Compression::None | Compression::BeforeSigning => Ok(signed),
+                };
+                Step::Done(part.map_err(SendError::Mime).and_then(|part| self.seal(part)))
             }),
         }
     }
 
-    /// Makes `part` the outermost layer so far, and gives its octets for the next one.
-    fn wrap(&mut self, part: Part) -> Result<Vec<Bytes>, SendError> {
-        let pieces = part.clone().into_pieces()?;
-        self.wire = Some(part);
-        Ok(pieces)
-    }
-
-    fn sign(&mut self, pieces: &[Bytes]) -> Result<Option<Step<Result<Part, SendError>>>, SendError> {
-        let profile = self.builder.partner.profile();
-        let Some(digest) = profile.send.sign else { return Ok(None) };
-        let values = self.values(pieces)?;
-        let signing = self.builder.us.usable_signing(self.now)?;
-        let terms = SignTerms { digest, quirks: profile.quirks.clone(), now: self.now };
-        let step = sign(pieces.to_vec(), &values, signing, &self.provider, terms);
-        self.mics = values.iter().map(Mic::new).collect();
-        Ok(Some(step))
-    }
-
-    fn seal(mut self, pieces: Vec<Bytes>) -> Result<Outbound, SendError> {
-        let profile = self.builder.partner.profile();
-        if let Some(cipher) = profile.send.encrypt {
-            let transport = profile.send.key_transport;
-            let certificate =
-                self.builder.partner.encryption_certificate(self.now).ok_or(SendError::NoEncryptionCertificate)?;
-            ValidityError::check(certificate, "the partner's", "encryption", self.now)?;
-            self.wire = Some(encrypt(&pieces, certificate, cipher, transport, &self.provider)?);
+    /// The payload, compressed if that comes before signing, and its integrity checks if nothing is signed.
+    fn unsigned(&mut self, payload: Part) -> Result<Part, SendError> {
+        let pieces = payload.pieces()?;
+        self.head = pieces.first().cloned().unwrap_or_default();
+        let send = &self.profile().send;
+        let signs = send.sign.is_some();
+        let compresses = match send.compress {
+            Compression::None => false,
+            Compression::BeforeSigning => true,
+            Compression::AfterSigning => !signs,
+        };
+        match scope(self.profile()) {
+            MicScope::SignedEntity => {}
+            MicScope::WholeEntity => {
+                // Of messages that are only compressed, OpenAS2 reports the check of the payload alone.
+                if self.profile().send.encrypt.is_none() {
+                    self.variants = self.mics_of(&payload.body)?;
+                }
+                self.mics = self.mics_of(&pieces)?;
+            }
+            MicScope::BodyOnly => self.mics = self.mics_of(&payload.body)?,
         }
-        self.finish()
+        Ok(if compresses { compress(&pieces) } else { payload })
     }
 
-    fn finish(self) -> Result<Outbound, SendError> {
-        let Some(part) = self.wire else { return Err(SendError::Setup(SetupError::NoSigningKey)) };
-        let profile = self.builder.partner.profile();
-        let head = self.builder.extra.iter().fold(Head::new(), |head, (name, value)| head.set(name, value));
-        let subject = self.builder.subject.as_deref().map(encode_word);
-        let mut head = head
+    fn sign(&mut self, part: &Part) -> Result<Option<Step<Result<Part, SendError>>>, SendError> {
+        let Some(digest) = self.profile().send.sign else { return Ok(None) };
+        let pieces = part.pieces()?;
+        let values = self.values(&pieces)?;
+        self.mics = values.iter().map(Mic::new).collect();
+        let signing = self.us.usable_signing(self.now)?;
+        let terms = SignTerms { digest, quirks: self.profile().quirks.clone(), now: self.now };
+        Ok(Some(sign(pieces, &values, signing, self.us.provider(), terms)))
+    }
+
+    fn seal(self, part: Part) -> Result<Outbound, SendError> {
+        let Some(cipher) = self.profile().send.encrypt else { return self.finish(part) };
+        let transport = self.profile().send.key_transport;
+        let certificate = self.partner.encryption_certificate(self.now).ok_or(SendError::NoEncryptionCertificate)?;
+        ValidityError::check(certificate, "the partner's", "encryption", self.now)?;
+        let sealed = encrypt(&part.pieces()?, certificate, cipher, transport, self.us.provider())?;
+        self.finish(sealed)
+    }
+
+    fn finish(self, part: Part) -> Result<Outbound, SendError> {
+        let headers = self.headers(&part).finish().map_err(|name| SendError::Header { name })?;
+        let profile = self.partner.profile();
+        let request = StoredRequest::new(profile.url.uri(), &headers, join(part.body));
+        let pending = PendingReceipt::new(Sent {
+            message_id: self.message_id,
+            profile,
+            sent_at: self.now,
+            mics: self.mics,
+            variants: self.variants,
+            scope: scope(profile),
+            head: self.head,
+            subject: self.subject,
+        });
+        Ok(Outbound { request, pending })
+    }
+
+    fn headers(&self, part: &Part) -> Head {
+        let profile = self.profile();
+        let extra = self.extra.iter().fold(Head::new(), |head, (name, value)| head.set(name, value));
+        let subject = self.subject.as_deref().map(encode_word);
+        let mut head = extra
             .set(headers::AS2_VERSION, headers::VERSION)
             .set(headers::AS2_FROM, &profile.us.to_header())
             .set(headers::AS2_TO, &profile.them.to_header())
@@ -241,27 +233,13 @@ impl Draft {
             .set_if("subject", subject.as_deref())
             .set("content-length", &length(&part.body).to_string());
         for (name, value) in &part.fields {
-            let is_encoding = name.eq_ignore_ascii_case(headers::CONTENT_TRANSFER_ENCODING);
-            if !is_encoding || profile.quirks.http_transfer_encoding {
+            if !name.eq_ignore_ascii_case(headers::CONTENT_TRANSFER_ENCODING) {
                 head = head.set(name, value);
             }
         }
-        if profile.quirks.http_transfer_encoding {
-            head = head.set(headers::CONTENT_TRANSFER_ENCODING, "binary");
-        }
-        let headers = ask_receipt(head, profile, &self.micalgs).finish().map_err(|name| SendError::Header { name })?;
-        let request = StoredRequest::new(profile.url.uri(), &headers, join(part.body));
-        let pending = PendingReceipt::new(Sent {
-            message_id: self.message_id,
-            profile,
-            sent_at: self.now,
-            mics: self.mics,
-            variants: self.variants,
-            scope: self.scope,
-            head: self.head,
-            subject: self.builder.subject.clone(),
-        });
-        Ok(Outbound { request, pending })
+        // HTTP bodies are binary anyway; some systems want to be told.
+        let encoding = profile.quirks.http_transfer_encoding.then_some("binary");
+        ask_receipt(head.set_if(headers::CONTENT_TRANSFER_ENCODING, encoding), profile, &self.micalgs)
     }
 }
 

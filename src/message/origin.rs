@@ -20,11 +20,13 @@ use crate::stored::{FormatVersion, Instant, Octets};
 #[derive(Clone, Debug)]
 pub struct OriginEvidence {
     record: OriginRecord,
+    signed_at: Option<SystemTime>,
 }
 
 impl OriginEvidence {
     pub(crate) fn new(asked: &Asked, verified: &Verified<SignedContent>, cms: Bytes, now: SystemTime) -> Self {
         Self {
+            signed_at: verified.value().signed_at,
             record: OriginRecord {
                 version: FormatVersion,
                 from: asked.from.to_string(),
@@ -43,6 +45,12 @@ impl OriginEvidence {
     #[must_use]
     pub fn signer(&self) -> &Certificate {
         &self.record.signer
+    }
+
+    /// When the signer says to have signed; his clock may be wrong.
+    #[must_use]
+    pub fn signed_at(&self) -> Option<SystemTime> {
+        self.signed_at
     }
 
     /// The signed MIME entity, as received.
@@ -90,7 +98,8 @@ impl OriginRecord {
             wanted: Vec::new(),
         };
         let signed = read_signature(self.signature.0.clone(), &terms.limits)?;
-        verify(self.content.0.clone(), &signed, &terms, &mut Vec::new()).map_err(|failed| failed.error)?;
-        Ok(OriginEvidence { record: self.clone() })
+        let verified =
+            verify(self.content.0.clone(), &signed, &terms, &mut Vec::new()).map_err(|failed| failed.error)?;
+        Ok(OriginEvidence { record: self.clone(), signed_at: verified.value().signed_at })
     }
 }

@@ -45,7 +45,6 @@ enum MissingId {
 
 /// A request that is AS2: a message, or the receipt for one of ours.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum Inbound {
     /// A message.
     Message(Envelope),

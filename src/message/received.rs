@@ -22,8 +22,9 @@ use crate::note::Note;
 use crate::partner::Partner;
 use crate::profile::{AcceptTerms, Explain, WeakReceipt};
 use crate::receipt::builder::{Asked, MdnBuilder, Reply};
-use crate::smime::mic::{Mic, MicScope};
-use crate::smime::peel::{Current, Failure, Layer, MicRule, Opened, PeelTerms, peel};
+use crate::smime::layer::Layer;
+use crate::smime::mic::{Mic, MicRule, MicScope};
+use crate::smime::peel::{Current, Failure, Opened, PeelTerms, peel};
 use crate::step::Step;
 
 /// A message whose headers were read; nothing is decrypted and nothing is verified.
@@ -314,7 +315,6 @@ impl Accepted {
     }
 
     /// The payload cannot be stored now: no receipt, status 503, and the sender tries again.
-    #[must_use]
     pub fn defer(self, retry_after: Duration) -> Reply {
         Reply::deferred(retry_after, self.context.notes)
     }
@@ -354,7 +354,10 @@ impl Verdict {
 /// A message that is refused: the exact error for us, the answer for the partner.
 #[derive(Clone, Debug)]
 #[must_use = "the partner is waiting for a reply"]
-pub struct Refused {
+pub struct Refused(Box<Refusal>);
+
+#[derive(Clone, Debug)]
+struct Refusal {
     context: Context,
     error: ReceiveError,
     exposure: Exposure,
@@ -364,40 +367,41 @@ pub struct Refused {
 
 impl Refused {
     fn early(context: Context, error: ReceiveError) -> Self {
-        Self { context, error, exposure: Exposure::Open, mic: None, layers: Vec::new() }
+        Self(Box::new(Refusal { context, error, exposure: Exposure::Open, mic: None, layers: Vec::new() }))
     }
 
     fn new(mut context: Context, failure: Failure) -> Self {
         let Failure { error, exposure, mic, trail } = failure;
         context.notes.extend(trail.notes);
-        Self { context, error, exposure, mic, layers: trail.layers }
+        Self(Box::new(Refusal { context, error, exposure, mic, layers: trail.layers }))
     }
 
     /// What exactly is wrong. It is for our log: what the partner may learn is less.
     #[must_use]
     pub fn error(&self) -> &ReceiveError {
-        &self.error
+        &self.0.error
     }
 
     /// The layers that were opened before it failed, outermost first.
     #[must_use]
     pub fn layers(&self) -> &[Layer] {
-        &self.layers
+        &self.0.layers
     }
 
     /// What was tolerated before it failed.
     #[must_use]
     pub fn notes(&self) -> &[Note] {
-        &self.context.notes
+        &self.0.context.notes
     }
 
     /// The negative receipt. A key that is unavailable is no fault of the message: the reply is 503 then.
     pub fn mdn(self) -> MdnBuilder {
-        let told = answer(&self.error, self.exposure, self.context.explain());
-        let transient = matches!(self.error, ReceiveError::KeyUnavailable(_));
-        let unknown = matches!(self.error, ReceiveError::UnknownPartner { .. });
-        let mic = self.mic.filter(|_| !told.uniform);
-        let mut builder = self.context.mdn(told, mic, None);
+        let Refusal { context, error, exposure, mic, .. } = *self.0;
+        let told = answer(&error, exposure, context.explain());
+        let transient = matches!(error, ReceiveError::KeyUnavailable(_));
+        let unknown = matches!(error, ReceiveError::UnknownPartner { .. });
+        let mic = mic.filter(|_| !told.uniform);
+        let mut builder = context.mdn(told, mic, None);
         if unknown {
             builder = builder.bare_status(StatusCode::FORBIDDEN).unsigned();
         }
@@ -405,8 +409,7 @@ impl Refused {
     }
 
     /// A bare HTTP status instead of a receipt, such as 403, 404 or 422 for unknown partners.
-    #[must_use]
     pub fn bare(self, status: StatusCode) -> Reply {
-        Reply::bare(status, self.context.notes)
+        Reply::bare(status, self.0.context.notes)
     }
 }

@@ -155,8 +155,7 @@ mod tests {
 
     #[test]
     fn u14_blocks_and_fields_are_bounded() {
-        let mut limits = Limits::default();
-        limits.header_fields = 2;
+        let mut limits = Limits { header_fields: 2, ..Limits::default() };
         let block = Bytes::from_static(b"a: 1\r\nb: 2\r\nc: 3\r\n");
         assert_eq!(
             Fields::parse(block.clone(), &limits).unwrap_err(),

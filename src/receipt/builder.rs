@@ -6,22 +6,23 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::algorithm::DigestAlgorithm;
-use crate::crypto::CryptoProvider;
-use crate::error::Answer;
+use crate::crypto::{CryptoProvider, KeyError};
+use crate::error::{Answer, SendError};
 use crate::identity::Identity;
 use crate::mdn::{Disposition, MdnRequest, MicField, ReceiptDelivery, ReceivedMic, Recipient, Report};
 use crate::message::builder::fresh_id;
 use crate::message::headers::{self, Head};
 use crate::mime::write::{boundary_token, write_multipart};
-use crate::name::{HttpUrl, ReceivedId, ReceivedName, printable};
+use crate::name::{ReceivedId, ReceivedName, printable};
 use crate::note::Note;
 use crate::partner::Partner;
-use crate::profile::{MicalgNames, Quirks};
+use crate::profile::Quirks;
 use crate::smime::mic::{Digests, Mic};
 use crate::smime::sign::{SignTerms, sign};
 use crate::smime::{Part, join, length};
 use crate::step::Step;
 use crate::stored::{Instant, StoredRequest, StoredResponse};
+use crate::url::HttpUrl;
 
 /// What the sender asked, and about which message.
 #[derive(Clone, Debug)]
@@ -192,7 +193,9 @@ impl MdnBuilder {
         };
         let route = self.route(&request);
         if let Route::Nowhere { url, reason } = route {
-            let mut reply = Reply::bare(self.early_status(), self.notes);
+            // Nothing else will tell the sender that his message was refused.
+            let positive = self.answer.disposition.is_positive();
+            let mut reply = Reply::bare(if positive { self.early_status() } else { self.bare_status }, self.notes);
             reply.follow_up = FollowUp::Blocked { url, reason };
             return Step::Done(reply);
         }
@@ -206,19 +209,19 @@ impl MdnBuilder {
     fn signed(mut self, route: Route, now: SystemTime) -> Step<Reply> {
         let digest = self.signature_digest();
         let provider = self.us.provider().clone();
-        let names = self.profile_quirks().micalg_names;
-        let quirks = Quirks { micalg_names: names, ..self.profile_quirks() };
+        let quirks = self.quirks();
         let signing = (|| {
-            let pieces = self.report().into_pieces()?;
+            let pieces = self.report().pieces()?;
             let values = Digests::of(&provider, &[digest], &pieces)?;
             let own = self.us.usable_signing(now)?;
-            Ok::<_, crate::error::SendError>(sign(pieces, &values, own, &provider, SignTerms { digest, quirks, now }))
+            Ok::<_, SendError>(sign(pieces, &values, own, &provider, SignTerms { digest, quirks, now }))
         })();
         match signing {
             Ok(step) => step.map(move |signed| match signed {
                 Ok(part) => self.reply(part, route, now),
-                Err(crate::error::SendError::Key(crate::crypto::KeyError::Unavailable(reason))) => {
-                    self.notes.push(Note::UnsignedReceipt(reason));
+                // The sender tries again, and finds the key at work then.
+                Err(SendError::Key(error @ (KeyError::Unavailable(_) | KeyError::Deferred))) => {
+                    self.notes.push(Note::UnsignedReceipt(error.to_string()));
                     Reply::deferred(RETRY_AFTER, self.notes)
                 }
                 Err(error) => self.unsignable(error.to_string(), route, now),
@@ -260,7 +263,7 @@ impl MdnBuilder {
         names.iter().filter_map(|name| DigestAlgorithm::from_micalg(name)).collect()
     }
 
-    fn profile_quirks(&self) -> Quirks {
+    fn quirks(&self) -> Quirks {
         self.partner.as_ref().map(|partner| partner.profile().quirks.clone()).unwrap_or_default()
     }
 
@@ -269,9 +272,10 @@ impl MdnBuilder {
         let signed = self.asked.request.as_ref().and_then(MdnRequest::signed);
         let names = signed.map(|signed| signed.micalgs()).unwrap_or_default();
         let spelt = names.iter().find(|name| DigestAlgorithm::from_micalg(name) == Some(digest));
-        let ours =
-            || self.partner.as_ref().map_or(MicalgNames::Rfc5751, |p| p.profile().quirks.micalg_names).spell(digest);
-        spelt.map_or_else(|| ours().to_owned(), |name| printable(name.trim_matches('"')))
+        match spelt {
+            Some(name) => printable(name),
+            None => self.quirks().micalg_names.spell(digest).to_owned(),
+        }
     }
 
     /// multipart/report with an explanation and the report itself (RFC 8098 section 3).

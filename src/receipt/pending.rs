@@ -211,8 +211,8 @@ impl PendingReceipt {
             return self.dispute(dispute, mdn, signer, now);
         }
         let Some(disposition) = disposition else { return self.dispute(Dispute::NoDisposition, mdn, signer, now) };
-        if !is_success(disposition, mdn) {
-            return Outcome::Refuse(disposition.clone(), Evidence::new(self, mdn, signer, None, now));
+        if let Some(refusal) = refusal(disposition, mdn) {
+            return Outcome::Refuse(refusal, Evidence::new(self, mdn, signer, None, now));
         }
         if signer.is_none() && self.kind == ReceiptKind::Signed {
             return self.dispute(Dispute::Unsigned, mdn, signer, now);
@@ -298,11 +298,15 @@ enum MicVerdict {
     Unknown(DigestAlgorithm),
 }
 
-/// `processed`, without an error or failure in the modifier or in a field of its own: peers of the RFC 3798 school
-/// write plain `processed` beside an Error field.
-fn is_success(disposition: &Disposition, mdn: &IncomingMdn) -> bool {
+/// What takes a success back: the disposition, or a field of its own beside plain `processed`, as peers of the
+/// RFC 3798 school write it.
+fn refusal(disposition: &Disposition, mdn: &IncomingMdn) -> Option<Disposition> {
+    if !disposition.is_positive() {
+        return Some(disposition.clone());
+    }
     let report = mdn.report();
-    disposition.is_positive() && report.errors.is_empty() && report.failures.is_empty()
+    let failure = report.failures.first().map(|text| Disposition::failure(text));
+    failure.or_else(|| report.errors.first().map(|text| Disposition::error(text)))
 }
 
 fn recompute(

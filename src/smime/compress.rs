@@ -180,11 +180,9 @@ mod tests {
     #[test]
     fn u13_bombs_stop_at_the_limits() {
         let stream = packed(&vec![0; 8 << 20]);
-        let mut limits = Limits::default();
-        limits.inflated = 1 << 20;
+        let limits = Limits { inflated: 1 << 20, ..Limits::default() };
         assert!(matches!(inflate(&stream, InflateBudget::new(&limits)), Err(DecompressionFault::TooLarge { .. })));
-        let mut limits = Limits::default();
-        limits.inflate_allowance = 1 << 10;
+        let limits = Limits { inflate_allowance: 1 << 10, ..Limits::default() };
         assert!(matches!(inflate(&stream, InflateBudget::new(&limits)), Err(DecompressionFault::Ratio { .. })));
     }
 }

@@ -7,7 +7,7 @@ use crate::algorithm::{CipherAlgorithm, KeyTransport};
 use crate::certificate::Certificate;
 use crate::cms::enveloped::{self, Recipient};
 use crate::cms::{AlgorithmIdentifier, EntityIdRef, oid};
-use crate::crypto::content::{EncryptStream, ciphertext_len};
+use crate::crypto::content::{EncryptStream, ciphertext_len, max_plain_len};
 use crate::crypto::{CryptoError, CryptoProvider};
 use crate::smime::{Part, length};
 
@@ -30,7 +30,7 @@ pub(crate) fn encrypt(
         encrypted_key: &wrapped,
     }];
     let encryptor = provider.ciphers().encryptor(cipher, &key, &iv, &[])?;
-    let sizes = Sizes::of(cipher, length(pieces));
+    let sizes = Sizes::of(cipher, length(pieces))?;
     let algorithm = cipher_identifier(cipher, &iv);
     let mut wire = if cipher.is_authenticated() {
         enveloped::auth_enveloped_prefix(&recipients, &algorithm, sizes.content, TAG_LEN)
@@ -71,9 +71,13 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(cipher: CipherAlgorithm, plain: usize) -> Self {
-        let content = ciphertext_len(cipher, u64::try_from(plain).unwrap_or(u64::MAX));
-        Self { content, reserve: usize::try_from(content).unwrap_or(plain).saturating_add(32) }
+    fn of(cipher: CipherAlgorithm, plain: usize) -> Result<Self, CryptoError> {
+        let length = u64::try_from(plain).map_err(|_| CryptoError::TooLong)?;
+        if length > max_plain_len(cipher) {
+            return Err(CryptoError::TooLong);
+        }
+        let content = ciphertext_len(cipher, length);
+        Ok(Self { content, reserve: usize::try_from(content).unwrap_or(plain).saturating_add(32) })
     }
 }
 

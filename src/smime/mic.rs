@@ -68,6 +68,26 @@ pub enum MicScope {
     BodyOnly,
 }
 
+/// Which digest the MIC is computed with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MicRule {
+    /// The supported digests that the sender listed for the receipt, in his order.
+    pub(crate) listed: Vec<DigestAlgorithm>,
+}
+
+impl MicRule {
+    /// The signature's digest where the sender listed it or listed nothing, else the first of his list: RFC 4130
+    /// says the former in section 7.4.3 and the latter in section 7.3, and products follow either.
+    pub(crate) fn choose(&self, signature: Option<DigestAlgorithm>) -> DigestAlgorithm {
+        match (signature, self.listed.first()) {
+            (Some(digest), None) => digest,
+            (Some(digest), Some(_)) if self.listed.contains(&digest) => digest,
+            (_, Some(first)) => *first,
+            (None, None) => DigestAlgorithm::Sha256,
+        }
+    }
+}
+
 /// Digests of the same octets with several algorithms, in one pass.
 pub(crate) struct Digests(Vec<Box<dyn DigestContext>>);
 

@@ -5,6 +5,7 @@
 pub(crate) mod compress;
 pub(crate) mod decrypt;
 pub(crate) mod encrypt;
+pub(crate) mod layer;
 pub(crate) mod mic;
 pub(crate) mod peel;
 pub(crate) mod sign;
@@ -22,14 +23,11 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// The whole entity, header block first.
-    pub(crate) fn into_pieces(self) -> Result<Vec<Bytes>, crate::mime::Error> {
+    /// The whole entity, header block first. The body is shared, not copied.
+    pub(crate) fn pieces(&self) -> Result<Vec<Bytes>, crate::mime::Error> {
         let head =
             self.fields.iter().fold(HeadWriter::new(), |head, (name, value)| head.field(name, value)).finish()?;
-        let mut pieces = Vec::with_capacity(self.body.len() + 1);
-        pieces.push(Bytes::from(head));
-        pieces.extend(self.body);
-        Ok(pieces)
+        Ok(std::iter::once(Bytes::from(head)).chain(self.body.iter().cloned()).collect())
     }
 }
 

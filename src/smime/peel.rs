@@ -4,7 +4,6 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
 use crate::certificate::Certificate;
 use crate::cms::content::{self, ContentInfo, ContentKind};
 use crate::cms::signed::SignedData;
@@ -13,38 +12,17 @@ use crate::error::{AuthenticationFault, DecompressionFault, DecryptionFault, Exp
 use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::mime::entity::Entity;
-use crate::mime::multipart::{Closed, Multipart};
+use crate::mime::multipart::Multipart;
 use crate::mime::param::{ContentDisposition, ContentType};
 use crate::mime::transfer::{TransferEncoding, decode, looks_like_base64};
 use crate::note::Note;
 use crate::profile::{AcceptTerms, Requirement};
 use crate::smime::compress::{InflateBudget, inflate};
 use crate::smime::decrypt::SealedEnvelope;
-use crate::smime::mic::{Digests, Mic, MicScope, pick};
+use crate::smime::layer::{Layer, declared_smime_type, micalg_note, smime_type_note, surroundings_notes};
+use crate::smime::mic::{Digests, Mic, MicRule, MicScope, pick};
 use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
 use crate::step::Step;
-
-/// One security layer of a message, outermost first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Layer {
-    /// A signature: multipart/signed, or signed-data around its content.
-    Signed(DigestAlgorithm),
-    /// Encryption.
-    Encrypted(CipherAlgorithm, KeyTransport),
-    /// Compression.
-    Compressed,
-}
-
-impl std::fmt::Display for Layer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Signed(digest) => write!(f, "signed ({digest})"),
-            Self::Encrypted(cipher, transport) => write!(f, "encrypted ({cipher}, {transport})"),
-            Self::Compressed => f.write_str("compressed (zlib)"),
-        }
-    }
-}
 
 /// What opening needs to know.
 #[derive(Clone, Debug)]
@@ -56,26 +34,6 @@ pub(crate) struct PeelTerms {
     pub(crate) limits: Limits,
     pub(crate) now: SystemTime,
     pub(crate) mic: MicRule,
-}
-
-/// Which digest the MIC is computed with.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct MicRule {
-    /// The supported digests that the sender listed for the receipt, in his order.
-    pub(crate) listed: Vec<DigestAlgorithm>,
-}
-
-impl MicRule {
-    /// The signature's digest where the sender listed it or listed nothing, else the first of his list: RFC 4130
-    /// says the former in section 7.4.3 and the latter in section 7.3, and products follow either.
-    fn choose(&self, signature: Option<DigestAlgorithm>) -> DigestAlgorithm {
-        match (signature, self.listed.first()) {
-            (Some(digest), None) => digest,
-            (Some(digest), Some(_)) if self.listed.contains(&digest) => digest,
-            (_, Some(first)) => *first,
-            (None, None) => DigestAlgorithm::Sha256,
-        }
-    }
 }
 
 /// The outermost entity, or the one inside the layers opened so far.
@@ -205,7 +163,7 @@ impl Peel {
         let body = std::mem::take(&mut self.current.body);
         let split = Multipart::split(&body, boundary, &self.terms.limits).map_err(mime("multipart/signed"))?;
         drop(body);
-        self.note_surroundings(&split);
+        self.trail.notes.extend(surroundings_notes(&split));
         let exact = split.exactly_consumed();
         let [content, signature] = <[Bytes; 2]>::try_from(split.parts).map_err(|parts| {
             ReceiveError::UnsupportedContent(format!("multipart/signed with {} parts instead of 2", parts.len()))
@@ -214,7 +172,8 @@ impl Peel {
         let signed = read_signature(cms.clone(), &self.terms.limits)?;
         self.trail.signature_cms = Some(cms);
         self.verify(content.clone(), &signed, exact)?;
-        self.note_micalg(micalg);
+        let actual = self.trail.signature.as_ref().map(|signature| signature.scheme().digest());
+        self.trail.notes.extend(actual.and_then(|actual| micalg_note(micalg, actual)));
         self.enter(content)
     }
 
@@ -286,7 +245,7 @@ impl Peel {
         let (info, shape) = content::read(octets, &self.terms.limits).map_err(|error| match kind {
             Some(ContentKind::Signed) => ReceiveError::SignatureFormat(error),
             Some(ContentKind::Compressed) => ReceiveError::Decompression(DecompressionFault::Format(error)),
-            _ if self.declared_smime_type().as_deref() == Some("compressed-data") => {
+            _ if declared_smime_type(self.current.content_type.as_ref()).as_deref() == Some("compressed-data") => {
                 ReceiveError::Decompression(DecompressionFault::Format(error))
             }
             _ => ReceiveError::EnvelopeFormat(error),
@@ -295,7 +254,7 @@ impl Peel {
             let text = format!("{} octets of padding follow the CMS object", shape.trailing);
             self.trail.notes.push(Note::Surroundings(text));
         }
-        self.note_smime_type(&info);
+        self.trail.notes.extend(smime_type_note(self.current.content_type.as_ref(), &info));
         let (us, accept) = (&self.terms.us, &self.terms.accept);
         match info {
             ContentInfo::Enveloped(data) => SealedEnvelope::enveloped(data, us, accept).map(|s| Some(Box::new(s))),
@@ -499,43 +458,6 @@ impl Peel {
             return Err(ReceiveError::InsufficientSecurity { rule: format!("{verb} {protection}") });
         }
         Ok(())
-    }
-
-    fn declared_smime_type(&self) -> Option<String> {
-        let content_type = self.current.content_type.as_ref()?;
-        content_type.param("smime-type").map(str::to_ascii_lowercase)
-    }
-
-    fn note_smime_type(&mut self, info: &ContentInfo) {
-        let actual = match info {
-            ContentInfo::Enveloped(_) => "enveloped-data",
-            ContentInfo::AuthEnveloped(_) => "authEnveloped-data",
-            ContentInfo::Compressed(_) => "compressed-data",
-            ContentInfo::Signed(_) => "signed-data",
-        };
-        let declared = self.declared_smime_type();
-        if !declared.as_deref().is_some_and(|declared| declared.eq_ignore_ascii_case(actual)) {
-            self.trail.notes.push(Note::SmimeType { declared, actual: actual.to_owned() });
-        }
-    }
-
-    fn note_surroundings(&mut self, split: &Multipart) {
-        if !split.preamble.is_empty() {
-            let text = format!("{} octets before the first boundary were skipped", split.preamble.len());
-            self.trail.notes.push(Note::Surroundings(text));
-        }
-        if split.closed != Closed::Proper {
-            let text = "the last boundary of multipart/signed is missing or misspelt".to_owned();
-            self.trail.notes.push(Note::Surroundings(text));
-        }
-    }
-
-    fn note_micalg(&mut self, declared: &str) {
-        let Some(signature) = &self.trail.signature else { return };
-        let actual = signature.scheme().digest();
-        if DigestAlgorithm::from_micalg(declared) != Some(actual) {
-            self.trail.notes.push(Note::Micalg { declared: declared.to_owned(), actual });
-        }
     }
 }
 

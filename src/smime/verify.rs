@@ -49,6 +49,8 @@ pub(crate) struct SignedContent {
     pub(crate) digests: Vec<DigestValue>,
     /// Whether the CRLF form was signed rather than the octets as received.
     pub(crate) canonical: bool,
+    /// When the signer says to have signed.
+    pub(crate) signed_at: Option<SystemTime>,
     /// Digest of the signature value: the same for every copy of this signature.
     pub(crate) signature_key: Vec<u8>,
 }
@@ -121,6 +123,7 @@ pub(crate) fn verify(
                     octets: forms.octets,
                     digests,
                     canonical: valid.canonical,
+                    signed_at: signer.signed_attributes.as_ref().and_then(SignedAttributes::signing_time),
                     signature_key: signature_key.map(|key| key.as_bytes().to_vec()).unwrap_or_default(),
                 },
                 certificate: valid.certificate,

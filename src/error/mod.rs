@@ -1,0 +1,242 @@
+//! What can go wrong, grouped by who must act, and what the partner is told about it.
+
+use std::time::SystemTime;
+
+use crate::algorithm::DigestAlgorithm;
+use crate::certificate::Certificate;
+use crate::crypto::{CryptoError, KeyError};
+use crate::mime::Error as MimeError;
+use crate::name::NameError;
+use crate::stored::Instant;
+
+mod receive;
+
+pub(crate) use receive::{Answer, CONTENT_ENCRYPTION, Exposure, KEY_TRANSPORT, SIGNATURE, answer};
+pub use receive::{AuthenticationFault, DecompressionFault, DecryptionFault, ReceiveError};
+
+/// A mistake in keys, certificates or the agreement: found before anything is sent or received.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// A private key does not belong to its certificate.
+    #[error("the private key does not belong to the certificate of {subject}")]
+    KeyMismatch {
+        /// Subject of the certificate.
+        subject: String,
+    },
+    /// There is no signing key, or it has no certificate.
+    #[error("there is no signing key with its certificate")]
+    NoSigningKey,
+    /// The agreement contradicts itself.
+    #[error("the agreement cannot work: {}", .0.join("; "))]
+    Contradictions(Vec<String>),
+    /// A certificate is outside its validity period.
+    #[error(transparent)]
+    Validity(#[from] ValidityError),
+}
+
+impl SetupError {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::KeyMismatch { .. } => "KEY_MISMATCH",
+            Self::NoSigningKey => "NO_SIGNING_KEY",
+            Self::Contradictions(_) => "PROFILE_CONTRADICTION",
+            Self::Validity(error) => error.code(),
+        }
+    }
+}
+
+/// A certificate is used outside its validity period.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{whose} certificate for {purpose} ({subject}, serial {serial}) {}",
+    if *.not_yet { format!("is not valid before {}", date(*.not_before)) } else { format!("has expired on {}", date(*.not_after)) }
+)]
+#[non_exhaustive]
+pub struct ValidityError {
+    /// `our` or `the partner's`.
+    pub whose: &'static str,
+    /// What it was to be used for.
+    pub purpose: &'static str,
+    /// Subject of the certificate.
+    pub subject: String,
+    /// Serial number in hexadecimal.
+    pub serial: String,
+    /// Start of the validity period.
+    pub not_before: SystemTime,
+    /// End of the validity period.
+    pub not_after: SystemTime,
+    /// Whether it is not valid yet rather than expired.
+    pub not_yet: bool,
+}
+
+impl ValidityError {
+    /// `CERT_HAS_EXPIRED` or `CERT_NOT_YET_VALID`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        if self.not_yet { "CERT_NOT_YET_VALID" } else { "CERT_HAS_EXPIRED" }
+    }
+
+    /// Whether `certificate` may be used at `now`.
+    pub(crate) fn check(
+        certificate: &Certificate,
+        whose: &'static str,
+        purpose: &'static str,
+        now: SystemTime,
+    ) -> Result<(), Self> {
+        if certificate.is_valid_at(now) {
+            return Ok(());
+        }
+        Err(Self {
+            whose,
+            purpose,
+            subject: certificate.subject().to_owned(),
+            serial: certificate.serial_hex(),
+            not_before: certificate.not_before(),
+            not_after: certificate.not_after(),
+            not_yet: now < certificate.not_before(),
+        })
+    }
+}
+
+fn date(at: SystemTime) -> String {
+    String::from(Instant(at))
+}
+
+/// A message cannot be built. Nothing has been sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Keys, certificates or the agreement do not allow it.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The partner has no certificate that is active now.
+    #[error("no certificate of the partner is active to encrypt to")]
+    NoEncryptionCertificate,
+    /// A header value cannot be written.
+    #[error("the header {name} cannot carry this value")]
+    Header {
+        /// Name of the header.
+        name: String,
+    },
+    /// A name, identifier or URL cannot be written.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A MIME header cannot be written.
+    #[error(transparent)]
+    Mime(#[from] MimeError),
+    /// The crypto provider refuses.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// The private key refuses.
+    #[error("the signing key gave no signature: {0}")]
+    Key(#[from] KeyError),
+    /// The signing key cannot sign with the digest that the agreement asks for.
+    #[error("the signing key cannot sign with {0}")]
+    SigningAlgorithm(DigestAlgorithm),
+}
+
+impl SendError {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Setup(error) => error.code(),
+            Self::NoEncryptionCertificate => "NO_ENCRYPTION_CERTIFICATE",
+            Self::Header { .. } => "HEADER_INVALID",
+            Self::Name(_) => "NAME_INVALID",
+            Self::Mime(_) => "MIME_INVALID",
+            Self::Crypto(_) => "CRYPTO",
+            Self::Key(_) => "SIGNING_KEY",
+            Self::SigningAlgorithm(_) => "SIGNING_ALGORITHM",
+        }
+    }
+}
+
+impl From<ValidityError> for SendError {
+    fn from(error: ValidityError) -> Self {
+        Self::Setup(SetupError::Validity(error))
+    }
+}
+
+/// An HTTP request that is no AS2 message: there is nobody to send a receipt to, only an HTTP status.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// The method is not POST.
+    #[error("the method is {0}, AS2 messages are posted")]
+    Method(String),
+    /// A header that every AS2 message has is missing or empty.
+    #[error("the header {0} is missing or empty")]
+    MissingHeader(&'static str),
+    /// A header that may stand once is there several times with different values.
+    #[error("the header {0} is there several times with different values")]
+    ContradictingHeader(&'static str),
+    /// The header block cannot be read.
+    #[error("HTTP header: {0}")]
+    Head(MimeError),
+    /// The body is larger than the limit.
+    #[error("the body is larger than {limit} octets")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// The body is shorter or longer than `Content-Length` says.
+    #[error("Content-Length says {declared} octets, the body has {actual}")]
+    Length {
+        /// The header's value.
+        declared: u64,
+        /// Octets of the body.
+        actual: u64,
+    },
+    /// The body should be a receipt and cannot be read as one.
+    #[error("the receipt cannot be read: {0}")]
+    Receipt(String),
+}
+
+impl Rejection {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Method(_) => "METHOD",
+            Self::MissingHeader(_) => "HEADER_MISSING",
+            Self::ContradictingHeader(_) => "HEADER_CONTRADICTION",
+            Self::Head(_) => "HEAD_MALFORMED",
+            Self::TooLarge { .. } => "TOO_LARGE",
+            Self::Length { .. } => "LENGTH",
+            Self::Receipt(_) => "RECEIPT_MALFORMED",
+        }
+    }
+
+    /// The HTTP status that answers the request (RFC 9110 section 15.5).
+    #[must_use]
+    pub const fn status(&self) -> http::StatusCode {
+        match self {
+            Self::Method(_) => http::StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge { .. } => http::StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MissingHeader(_)
+            | Self::ContradictingHeader(_)
+            | Self::Head(_)
+            | Self::Length { .. }
+            | Self::Receipt(_) => http::StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// A request that got no usable HTTP response: what the HTTP client reported.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{description}")]
+pub struct TransportFailure {
+    description: String,
+}
+
+impl TransportFailure {
+    /// A failure to connect, to send or to read the response, in the words of the HTTP client.
+    #[must_use]
+    pub fn new(description: impl Into<String>) -> Self {
+        Self { description: description.into() }
+    }
+}

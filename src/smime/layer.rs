@@ -1,0 +1,66 @@
+//! The layers of a message, and what is odd about their labels.
+
+use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
+use crate::cms::content::ContentInfo;
+use crate::mime::multipart::{Closed, Multipart};
+use crate::mime::param::ContentType;
+use crate::note::Note;
+
+/// One security layer of a message, outermost first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Layer {
+    /// A signature: multipart/signed, or signed-data around its content.
+    Signed(DigestAlgorithm),
+    /// Encryption.
+    Encrypted(CipherAlgorithm, KeyTransport),
+    /// Compression.
+    Compressed,
+}
+
+impl std::fmt::Display for Layer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Signed(digest) => write!(f, "signed ({digest})"),
+            Self::Encrypted(cipher, transport) => write!(f, "encrypted ({cipher}, {transport})"),
+            Self::Compressed => f.write_str("compressed (zlib)"),
+        }
+    }
+}
+
+/// The `smime-type` parameter in lower case: a hint, which the object identifier overrules.
+pub(crate) fn declared_smime_type(content_type: Option<&ContentType>) -> Option<String> {
+    content_type?.param("smime-type").map(str::to_ascii_lowercase)
+}
+
+/// A label that does not fit the object.
+pub(crate) fn smime_type_note(content_type: Option<&ContentType>, info: &ContentInfo) -> Option<Note> {
+    let actual = match info {
+        ContentInfo::Enveloped(_) => "enveloped-data",
+        ContentInfo::AuthEnveloped(_) => "authEnveloped-data",
+        ContentInfo::Compressed(_) => "compressed-data",
+        ContentInfo::Signed(_) => "signed-data",
+    };
+    let declared = declared_smime_type(content_type);
+    let fits = declared.as_deref().is_some_and(|declared| declared.eq_ignore_ascii_case(actual));
+    (!fits).then(|| Note::SmimeType { declared, actual: actual.to_owned() })
+}
+
+/// A `micalg` that does not fit the signature: interop knows many, so the signature decides.
+pub(crate) fn micalg_note(declared: &str, actual: DigestAlgorithm) -> Option<Note> {
+    let fits = DigestAlgorithm::from_micalg(declared) == Some(actual);
+    (!fits).then(|| Note::Micalg { declared: declared.to_owned(), actual })
+}
+
+/// What stands around the parts of multipart/signed.
+pub(crate) fn surroundings_notes(split: &Multipart) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if !split.preamble.is_empty() {
+        let text = format!("{} octets before the first boundary were skipped", split.preamble.len());
+        notes.push(Note::Surroundings(text));
+    }
+    if split.closed != Closed::Proper {
+        notes.push(Note::Surroundings("the last boundary of multipart/signed is missing or misspelt".to_owned()));
+    }
+    notes
+}

@@ -1,0 +1,79 @@
+//! URLs of partners: absolute, http or https, without credentials.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::name::NameError;
+
+/// An absolute `http` or `https` URL without user information.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "String", try_from = "String"))]
+pub struct HttpUrl(http::Uri);
+
+impl HttpUrl {
+    /// The URL as the `http` crate's type.
+    #[must_use]
+    pub fn uri(&self) -> &http::Uri {
+        &self.0
+    }
+
+    /// The host, in lower case, without the port.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.0.host().unwrap_or_default().to_ascii_lowercase()
+    }
+
+    /// Whether the URL is `https`.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == Some(&http::uri::Scheme::HTTPS)
+    }
+}
+
+impl FromStr for HttpUrl {
+    type Err = NameError;
+
+    fn from_str(url: &str) -> Result<Self, NameError> {
+        let uri: http::Uri = url.trim().parse().map_err(|_| NameError::Url)?;
+        let known_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
+        let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+        if !known_scheme || authority.is_empty() || authority.contains('@') || uri.host().is_none_or(str::is_empty) {
+            return Err(NameError::Url);
+        }
+        Ok(Self(uri))
+    }
+}
+
+impl TryFrom<String> for HttpUrl {
+    type Error = NameError;
+
+    fn try_from(url: String) -> Result<Self, NameError> {
+        url.parse()
+    }
+}
+
+impl From<HttpUrl> for String {
+    fn from(url: HttpUrl) -> Self {
+        url.0.to_string()
+    }
+}
+
+impl fmt::Display for HttpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn u08_urls_are_http_without_credentials() {
+        assert!("https://as2.example:8443/in?x=1".parse::<HttpUrl>().unwrap().is_https());
+        for bad in ["file:///x", "http://a@b/", "/relative", "mailto:x@y", "http://", "", "ftp://x/"] {
+            assert!(bad.parse::<HttpUrl>().is_err(), "{bad}");
+        }
+    }
+}
