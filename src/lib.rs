@@ -88,6 +88,7 @@ mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod headers;
 mod identity;
 #[cfg(feature = "internals")]
 #[doc(hidden)]

@@ -156,7 +156,7 @@ fn contradictions(inner: &Inner) -> Vec<String> {
         "`send.encrypt` is set, but there is no certificate of the partner to encrypt to",
     );
     claim(
-        profile.accept.signature != crate::Requirement::Require || !inner.verification.is_empty(),
+        profile.accept.signature != crate::profile::Requirement::Require || !inner.verification.is_empty(),
         "`accept.signature` is \"require\", but there is no certificate of the partner to verify with",
     );
     claim(

@@ -5,11 +5,11 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use crate::algorithm::DigestAlgorithm;
-use crate::crypto::{CryptoProvider, DigestValue};
+use crate::crypto::DigestValue;
 use crate::error::{SendError, ValidityError};
+use crate::headers::{self, Head, fresh_id};
 use crate::identity::Identity;
 use crate::mdn::request::options_value;
-use crate::message::headers::{self, Head};
 use crate::message::payload::Payload;
 use crate::mime::param::ContentDisposition;
 use crate::mime::write::encode_word;
@@ -287,10 +287,4 @@ fn payload_part(payload: Payload) -> Result<Part, SendError> {
         fields.push(("Content-Disposition", ContentDisposition::write_attachment(filename)));
     }
     Ok(Part { fields, body: vec![payload.into_body()] })
-}
-
-pub(crate) fn fresh_id(provider: &CryptoProvider, domain: &str, now: SystemTime) -> Result<MessageId, SendError> {
-    let mut random = [0; 16];
-    provider.fill_random(&mut random)?;
-    Ok(MessageId::generate(Instant(now).seconds(), &random, domain)?)
 }

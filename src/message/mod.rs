@@ -1,7 +1,6 @@
 //! The two verbs of the protocol: build a message to send, open one that was received.
 
 pub(crate) mod builder;
-pub(crate) mod headers;
 pub(crate) mod origin;
 pub(crate) mod parser;
 pub(crate) mod payload;

@@ -71,6 +71,7 @@ impl OriginEvidence {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct OriginRecord {
+    #[cfg_attr(not(feature = "serde"), allow(dead_code))]
     version: FormatVersion,
     from: String,
     to: String,
@@ -83,6 +84,24 @@ pub struct OriginRecord {
 }
 
 impl OriginRecord {
+    /// The sender's name (AS2-From).
+    #[must_use]
+    pub fn from(&self) -> &str {
+        &self.from
+    }
+
+    /// The recipient's name (AS2-To).
+    #[must_use]
+    pub fn to(&self) -> &str {
+        &self.to
+    }
+
+    /// The Message-ID, if the message had one.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&str> {
+        self.message_id.as_deref()
+    }
+
     /// Verifies the signature again, under the archived certificate.
     ///
     /// # Errors

@@ -5,9 +5,9 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode};
 
 use crate::error::Rejection;
+use crate::headers::{self, name, single};
 use crate::limits::Limits;
 use crate::mdn::MdnRequest;
-use crate::message::headers::{self, name, single};
 use crate::message::received::Envelope;
 use crate::mime::param::ContentType;
 use crate::name::{ReceivedId, ReceivedName};

@@ -116,6 +116,7 @@ impl fmt::Debug for Evidence {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct EvidenceRecord {
+    #[cfg_attr(not(feature = "serde"), allow(dead_code))]
     version: FormatVersion,
     pending: PendingReceipt,
     receipt: IncomingMdn,

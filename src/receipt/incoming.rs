@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http::HeaderMap;
 
+use crate::headers::{self, entity};
 use crate::limits::Limits;
 use crate::mdn::{self, Disposition, MicField, Report};
-use crate::message::headers::{self, entity};
 use crate::mime::entity::Entity;
 use crate::mime::multipart::Multipart;
 use crate::mime::param::ContentType;

@@ -1,12 +1,16 @@
 //! The AS2 header fields of a request or response (RFC 4130 section 6).
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
-use crate::error::Rejection;
-use crate::name::ReceivedName;
+use crate::crypto::CryptoProvider;
+use crate::error::{Rejection, SendError};
+use crate::name::{MessageId, ReceivedName};
 use crate::note::Note;
+use crate::stored::Instant;
 
 pub(crate) const AS2_VERSION: &str = "as2-version";
 pub(crate) const AS2_FROM: &str = "as2-from";
@@ -119,6 +123,13 @@ pub(crate) fn note_version(headers: &HeaderMap, notes: &mut Vec<Note>) {
     if !known {
         notes.push(Note::Version(format!("AS2-Version is '{}'", crate::name::printable(&text))));
     }
+}
+
+/// A Message-ID that was never used before.
+pub(crate) fn fresh_id(provider: &CryptoProvider, domain: &str, now: SystemTime) -> Result<MessageId, SendError> {
+    let mut random = [0; 16];
+    provider.fill_random(&mut random)?;
+    Ok(MessageId::generate(Instant(now).seconds(), &random, domain)?)
 }
 
 /// An entity in octets, with those HTTP header fields that belong to it. Receipts are small, so this copies.
