@@ -2,7 +2,6 @@
 //!
 //! The outer structure is walked here, octets as received, because certificates of the field break rules that do
 //! not matter to AS2: serial numbers that are negative or longer than 20 octets, and version 1.
-#![allow(dead_code)] // callers follow
 
 use std::fmt;
 use std::ops::Range;
@@ -71,6 +70,17 @@ pub enum CertificateError {
         /// Where in the DER.
         offset: usize,
     },
+}
+
+impl CertificateError {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoCertificate => "CERT_NOT_FOUND",
+            Self::Malformed { .. } => "CERT_MALFORMED",
+        }
+    }
 }
 
 impl Certificate {

@@ -80,6 +80,10 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::as_conversions, clippy::panic)
 )]
 
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;
+
 mod algorithm;
 mod certificate;
 mod cms;
@@ -133,6 +137,7 @@ pub use message::origin::{OriginEvidence, OriginRecord};
 pub use message::parser::{Head, Inbound, MessageParser};
 pub use message::payload::{Payload, ReceivedPayload};
 pub use message::received::{Accepted, Authenticity, Envelope, Refused, Verdict};
+pub use message::spool::SpooledMessage;
 pub use message::wire_head::{read_request, read_response};
 pub use mime::param::ContentType;
 pub use mime::{Error as MimeError, ErrorKind as MimeErrorKind};

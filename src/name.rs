@@ -321,6 +321,20 @@ pub enum NameError {
     Url,
 }
 
+impl NameError {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "NAME_EMPTY",
+            Self::Character { .. } => "NAME_CHARACTER",
+            Self::TooLong { .. } => "NAME_TOO_LONG",
+            Self::NoAtSign => "MESSAGE_ID_SYNTAX",
+            Self::Url => "URL_SYNTAX",
+        }
+    }
+}
+
 /// RFC 4130 section 6.2.
 const MAX_NAME: usize = 128;
 /// 128 quoted pairs and their quotes take 258 octets; more than 1 KiB is no name.

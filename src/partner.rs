@@ -8,6 +8,7 @@ use crate::algorithm::DigestAlgorithm;
 use crate::certificate::Certificate;
 use crate::crypto::CryptoProvider;
 use crate::error::SetupError;
+use crate::note::Note;
 use crate::profile::{PartnerProfile, ReceiptKind};
 
 /// One trading partner: the agreement and the certificates that are trusted for it.
@@ -37,6 +38,7 @@ struct Inner {
     provider: CryptoProvider,
     encryption: Vec<EncryptionCertificate>,
     verification: Vec<VerificationCertificate>,
+    notes: Vec<Note>,
 }
 
 struct EncryptionCertificate {
@@ -54,13 +56,21 @@ pub(crate) struct VerificationCertificate {
 impl Partner {
     /// Starts a partner from its profile; `provider` checks its signatures and encrypts to it.
     pub fn builder(profile: PartnerProfile, provider: CryptoProvider) -> PartnerBuilder {
-        PartnerBuilder { inner: Inner { profile, provider, encryption: Vec::new(), verification: Vec::new() } }
+        PartnerBuilder {
+            inner: Inner { profile, provider, encryption: Vec::new(), verification: Vec::new(), notes: Vec::new() },
+        }
     }
 
     /// The agreement.
     #[must_use]
     pub fn profile(&self) -> &PartnerProfile {
         &self.inner.profile
+    }
+
+    /// What works, and should be looked at: sending in the clear, certificates that are not meant for their use.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.inner.notes
     }
 
     /// The provider that works for this partner.
@@ -126,7 +136,8 @@ impl PartnerBuilder {
     ///
     /// # Errors
     /// [`SetupError::Contradictions`] with every contradiction that was found, not only the first.
-    pub fn build(self) -> Result<Partner, SetupError> {
+    pub fn build(mut self) -> Result<Partner, SetupError> {
+        self.inner.notes = notes(&self.inner);
         let found = contradictions(&self.inner);
         if found.is_empty() {
             Ok(Partner { inner: Arc::new(self.inner) })
@@ -140,6 +151,21 @@ impl fmt::Debug for PartnerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PartnerBuilder").field("them", &self.inner.profile.them).finish_non_exhaustive()
     }
+}
+
+fn notes(inner: &Inner) -> Vec<Note> {
+    let unfit = |certificate: &Certificate, purpose: &str| Note::KeyUsage {
+        subject: certificate.subject().to_owned(),
+        purpose: purpose.to_owned(),
+    };
+    let encryption = inner.encryption.iter().map(|own| &own.certificate).filter(|c| !c.permits_key_encipherment());
+    let verification = inner.verification.iter().map(|own| &own.certificate).filter(|c| !c.permits_signing());
+    let mut notes: Vec<_> = encryption.map(|certificate| unfit(certificate, "encryption")).collect();
+    notes.extend(verification.map(|certificate| unfit(certificate, "signatures")));
+    if inner.profile.send.encrypt.is_none() && !inner.profile.url.is_https() {
+        notes.push(Note::Plaintext("messages are sent unencrypted to an http URL".to_owned()));
+    }
+    notes
 }
 
 fn contradictions(inner: &Inner) -> Vec<String> {

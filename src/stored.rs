@@ -26,7 +26,7 @@ pub struct StoredRequest {
 
 impl StoredRequest {
     pub(crate) fn new(url: &Uri, headers: &HeaderMap, body: Bytes) -> Self {
-        Self { version: FormatVersion, url: url.to_string(), headers: list(headers), body: Octets(body) }
+        Self { version: FormatVersion, url: url.to_string(), headers: header_list(headers), body: Octets(body) }
     }
 
     /// The request to send: POST, absolute URI, exact `Content-Length`. The body is shared, not copied.
@@ -36,7 +36,7 @@ impl StoredRequest {
         *request.method_mut() = Method::POST;
         // Both were valid when they were written; a hand-edited store gives a request to nowhere, not a panic.
         *request.uri_mut() = self.url.parse().unwrap_or_default();
-        *request.headers_mut() = map(&self.headers);
+        *request.headers_mut() = header_map(&self.headers);
         request
     }
 
@@ -72,7 +72,7 @@ pub struct StoredResponse {
 
 impl StoredResponse {
     pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Self {
-        Self { version: FormatVersion, status: status.as_u16(), headers: list(headers), body: Octets(body) }
+        Self { version: FormatVersion, status: status.as_u16(), headers: header_list(headers), body: Octets(body) }
     }
 
     /// An answer without a body; `Content-Length: 0` is written, since some peers wait for it.
@@ -98,7 +98,7 @@ impl StoredResponse {
     pub fn to_response(&self) -> Response<Bytes> {
         let mut response = Response::new(self.body.0.clone());
         *response.status_mut() = self.status();
-        *response.headers_mut() = map(&self.headers);
+        *response.headers_mut() = header_map(&self.headers);
         response
     }
 
@@ -221,14 +221,14 @@ impl TryFrom<String> for Instant {
 /// 9999-12-31T23:59:59Z.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-fn list(headers: &HeaderMap) -> Vec<(String, Octets)> {
+pub(crate) fn header_list(headers: &HeaderMap) -> Vec<(String, Octets)> {
     headers
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), Octets(Bytes::copy_from_slice(value.as_bytes()))))
         .collect()
 }
 
-fn map(headers: &[(String, Octets)]) -> HeaderMap {
+pub(crate) fn header_map(headers: &[(String, Octets)]) -> HeaderMap {
     let mut all = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(&value.0)) {

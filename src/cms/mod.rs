@@ -29,6 +29,24 @@ impl Error {
         Self { kind, offset }
     }
 
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self.kind {
+            ErrorKind::Truncated => "CMS_TRUNCATED",
+            ErrorKind::Length => "CMS_LENGTH",
+            ErrorKind::Depth { .. } => "CMS_DEPTH",
+            ErrorKind::TooLarge { .. } => "CMS_TOO_LARGE",
+            ErrorKind::TooMany { .. } => "CMS_TOO_MANY",
+            ErrorKind::Tag { .. } => "CMS_TAG",
+            ErrorKind::Missing(_) => "CMS_MISSING",
+            ErrorKind::Value(_) => "CMS_VALUE",
+            ErrorKind::Trailing => "CMS_TRAILING",
+            ErrorKind::ContentType(_) => "CMS_CONTENT_TYPE",
+            ErrorKind::Attribute(_) => "CMS_ATTRIBUTE",
+        }
+    }
+
     /// What is wrong.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {

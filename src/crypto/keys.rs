@@ -72,6 +72,19 @@ pub enum KeyError {
     Unsupported,
 }
 
+impl KeyError {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Deferred => "KEY_DEFERRED",
+            Self::Unavailable(_) => "KEY_UNAVAILABLE",
+            Self::Rejected => "KEY_REJECTED",
+            Self::Unsupported => "KEY_UNSUPPORTED",
+        }
+    }
+}
+
 /// What a [`SigningKey`] is asked to sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -234,6 +234,12 @@ pub struct TransportFailure {
 }
 
 impl TransportFailure {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        "TRANSPORT"
+    }
+
     /// A failure to connect, to send or to read the response, in the words of the HTTP client.
     #[must_use]
     pub fn new(description: impl Into<String>) -> Self {

@@ -5,4 +5,5 @@ pub(crate) mod origin;
 pub(crate) mod parser;
 pub(crate) mod payload;
 pub(crate) mod received;
+pub(crate) mod spool;
 pub(crate) mod wire_head;

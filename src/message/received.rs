@@ -66,6 +66,10 @@ impl Envelope {
         self.head.receipt_request.as_ref()
     }
 
+    pub(crate) fn into_parts(self) -> (http::HeaderMap, Bytes) {
+        (self.head.headers, self.body)
+    }
+
     /// Opens the message: removes all layers, verifies, and judges it by the partner's terms. The decrypting key is
     /// asked in this thread.
     ///

@@ -23,6 +23,26 @@ impl Error {
         Self { kind, offset: u64::try_from(offset).unwrap_or(u64::MAX) }
     }
 
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self.kind {
+            ErrorKind::HeaderTooLong { .. } => "MIME_HEADER_TOO_LONG",
+            ErrorKind::TooManyFields { .. } => "MIME_TOO_MANY_FIELDS",
+            ErrorKind::FieldSyntax => "MIME_FIELD_SYNTAX",
+            ErrorKind::NoBlankLine => "MIME_NO_BLANK_LINE",
+            ErrorKind::Boundary => "MIME_BOUNDARY",
+            ErrorKind::NoDelimiter => "MIME_NO_DELIMITER",
+            ErrorKind::TooManyParts { .. } => "MIME_TOO_MANY_PARTS",
+            ErrorKind::InvalidMediaType => "MIME_MEDIA_TYPE",
+            ErrorKind::InvalidParameter => "MIME_PARAMETER",
+            ErrorKind::UnknownEncoding(_) => "MIME_TRANSFER_ENCODING",
+            ErrorKind::Base64 => "MIME_BASE64",
+            ErrorKind::QuotedPrintable => "MIME_QUOTED_PRINTABLE",
+            ErrorKind::FieldValue(_) => "MIME_FIELD_VALUE",
+        }
+    }
+
     /// What is wrong.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {

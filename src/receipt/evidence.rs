@@ -156,3 +156,15 @@ pub enum EvidenceError {
     #[error("the digest that the receipt names was not kept")]
     NeedsMic,
 }
+
+impl EvidenceError {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Refusal(_) => "EVIDENCE_REFUSAL",
+            Self::Dispute(dispute) => dispute.code(),
+            Self::NeedsMic => "EVIDENCE_MIC",
+        }
+    }
+}

@@ -63,6 +63,20 @@ pub enum LoadKeyError {
     Size(usize),
 }
 
+impl LoadKeyError {
+    /// A stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoKey => "KEY_NOT_FOUND",
+            Self::Encrypted => "KEY_ENCRYPTED",
+            Self::Malformed => "KEY_MALFORMED",
+            Self::Algorithm(_) => "KEY_ALGORITHM",
+            Self::Size(_) => "KEY_SIZE",
+        }
+    }
+}
+
 impl RsaPrivateKey {
     /// Reads a PrivateKeyInfo (PKCS#8, RFC 5208) in DER.
     ///
