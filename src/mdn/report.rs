@@ -97,7 +97,7 @@ impl Report {
         report
     }
 
-    /// Of fields that stand once the first counts.
+    /// Of fields that stand once the first counts, but for the disposition.
     fn take(&mut self, name: &str, value: String) {
         let text = |slot: &mut Option<String>, value: String| {
             slot.get_or_insert(value);
@@ -113,7 +113,11 @@ impl Report {
             }
             "original-message-id" => text(&mut self.original_message_id, value),
             "disposition" => {
-                self.disposition.get_or_insert_with(|| Disposition::parse(&value));
+                // A second opinion can only make it worse.
+                let read = Disposition::parse(&value);
+                if self.disposition.as_ref().is_none_or(|first| first.is_positive() && !read.is_positive()) {
+                    self.disposition = Some(read);
+                }
             }
             "received-content-mic" => {
                 self.mic.get_or_insert_with(|| MicField::parse(&value));
@@ -240,6 +244,14 @@ mod tests {
         assert_eq!(report.final_recipient.unwrap().address, "\"AS2 Test\"");
         assert_eq!(report.original_message_id.as_deref(), Some("a@b"));
         assert_eq!(report.extensions, [("X-Other".to_owned(), "1".to_owned())]);
+    }
+
+    #[test]
+    fn a_repeated_disposition_is_never_better_than_its_worst() {
+        let (good, bad) = ("Disposition: a/b; processed\n", "Disposition: a/b; processed/error: x\n");
+        for text in [format!("{good}{bad}"), format!("{bad}{good}")] {
+            assert!(!Report::read(text.as_bytes()).disposition.unwrap().is_positive(), "{text}");
+        }
     }
 
     #[test]

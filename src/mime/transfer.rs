@@ -83,25 +83,6 @@ impl Decoder {
         Ok(())
     }
 
-    /// Decodes one chunk in place; the number of decoded octets, which stand at its front. Base64 and identity only:
-    /// quoted-printable holds octets back, so its chunks go by way of a copy.
-    pub(crate) fn push_in_place(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        let mut written = 0;
-        let mut scratch = Vec::with_capacity(WINDOW + 4);
-        let mut read = 0;
-        while read < buffer.len() {
-            let end = (read + WINDOW).min(buffer.len());
-            scratch.clear();
-            self.push(buffer.get(read..end).unwrap_or_default(), &mut scratch)?;
-            read = end;
-            if let Some(room) = buffer.get_mut(written..written + scratch.len()) {
-                room.copy_from_slice(&scratch);
-                written += scratch.len();
-            }
-        }
-        Ok(written)
-    }
-
     /// Ends the input.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         let offset = self.offset;
@@ -248,23 +229,33 @@ impl Quoted {
 
 /// Decodes a whole body: as it is, in place where it is not shared, else by way of one copy.
 pub(crate) fn decode(encoding: TransferEncoding, body: Bytes) -> Result<Bytes, Error> {
-    let mut decoder = Decoder::new(encoding);
     match encoding {
         TransferEncoding::SevenBit | TransferEncoding::EightBit | TransferEncoding::Binary => Ok(body),
-        TransferEncoding::Base64 => {
+        TransferEncoding::Base64 | TransferEncoding::QuotedPrintable => {
             let mut buffer = body.try_into_mut().unwrap_or_else(|shared| BytesMut::from(shared.as_ref()));
-            let length = decoder.push_in_place(&mut buffer)?;
-            decoder.finish(&mut Vec::new())?;
-            buffer.truncate(length);
+            decode_in_place(Decoder::new(encoding), &mut buffer)?;
             Ok(buffer.freeze())
         }
-        TransferEncoding::QuotedPrintable => {
-            let mut out = Vec::with_capacity(body.len());
-            decoder.push(&body, &mut out)?;
-            decoder.finish(&mut out)?;
-            Ok(out.into())
-        }
     }
+}
+
+/// Decodes a whole buffer within itself: what is decoded so far is never longer than what was read for it.
+fn decode_in_place(mut decoder: Decoder, buffer: &mut BytesMut) -> Result<(), Error> {
+    let (mut written, mut window) = (0, Vec::with_capacity(WINDOW));
+    for start in (0..buffer.len()).step_by(WINDOW) {
+        let end = (start + WINDOW).min(buffer.len());
+        decoder.push(buffer.get(start..end).unwrap_or_default(), &mut window)?;
+        if end == buffer.len() {
+            decoder.finish(&mut window)?;
+        }
+        if let Some(room) = buffer.get_mut(written..written + window.len()) {
+            room.copy_from_slice(&window);
+            written += window.len();
+        }
+        window.clear();
+    }
+    buffer.truncate(written);
+    Ok(())
 }
 
 /// Whether the start of a body is base64 text: alphabet and white space, and more of it than DER could be by chance.
@@ -381,6 +372,11 @@ mod tests {
                 assert_eq!(in_chunks(TransferEncoding::QuotedPrintable, text, size).unwrap(), plain, "{text:?}");
             }
         }
+        let long = [b"a=3D".repeat(3000), b" \r\n".repeat(2000), b"=".to_vec()].concat();
+        assert_eq!(
+            whole(TransferEncoding::QuotedPrintable, &long).unwrap(),
+            [b"a=".repeat(3000), b"\r\n".repeat(2000)].concat()
+        );
         for bad in [&b"a=4"[..], b"=GG", b"=+1", b"=4\n"] {
             assert!(whole(TransferEncoding::QuotedPrintable, bad).is_err(), "{bad:?}");
         }
