@@ -76,7 +76,11 @@ fn p01_p10_every_layering_with_every_receipt() {
 
             let accepted = envelope(sent.request.to_request()).open(&bob_us, Some(&alice()), now()).unwrap();
             assert_eq!(accepted.payload().body(), &order, "{case}");
-            assert_eq!(accepted.payload().content_type().map(ContentType::essence), Some("application/edi-x12"), "{case}");
+            assert_eq!(
+                accepted.payload().content_type().map(ContentType::essence),
+                Some("application/edi-x12"),
+                "{case}"
+            );
             assert_eq!(accepted.layers(), expected_layers(layering), "{case}");
             assert_eq!(accepted.authenticity(), &expected_authenticity(layering), "{case}");
             assert_eq!(accepted.notes(), [], "{case}: nothing that we write needs tolerance");

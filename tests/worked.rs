@@ -99,9 +99,7 @@ fn pending(message_id: &str, case: &str, kind: ReceiptKind) -> PendingReceipt {
     let builder = MessageBuilder::new(&worked_identity("alice"), &worked_partner(terms, "bob")).message_id(id);
     let sent = builder.build(Payload::x12(worked("payload.x12")), now()).unwrap();
     let mut json = serde_json::to_value(&sent.pending).unwrap();
-    let mic = |digest: DigestAlgorithm| {
-        serde_json::json!({ "algorithm": digest.name(), "digest": expected_mic(case, digest) })
-    };
+    let mic = |digest: DigestAlgorithm| serde_json::json!({ "algorithm": digest.name(), "digest": expected_mic(case, digest) });
     json["mics"] = DigestAlgorithm::ALL.map(mic).to_vec().into();
     serde_json::from_value(json).unwrap()
 }
@@ -300,7 +298,8 @@ fn e06_every_worked_receipt_settles_as_its_name_says() {
 #[test]
 fn k26_e08_receipts_over_other_content_or_by_another_signer_prove_nothing() {
     let other = pending(ID_02, "06-compressed-then-signed", ReceiptKind::Signed);
-    let Outcome::Dispute(Dispute::MicMismatch { ours, received }, evidence) = settle("mdn-02-signed-sync", &other, &bob())
+    let Outcome::Dispute(Dispute::MicMismatch { ours, received }, evidence) =
+        settle("mdn-02-signed-sync", &other, &bob())
     else {
         panic!("the MIC is another")
     };
