@@ -286,6 +286,15 @@ fn limit() {
 }
 
 #[test]
+fn bare_content() {
+    let order = worked("payload.x12");
+    let error = encrypted(&order).refused(Told::uniformly("BARE_CONTENT"));
+    assert_eq!(error, ReceiveError::BareContent);
+    let accepted = encrypted(&order).accepting(|terms| terms.bare_content = true).accepted();
+    assert_eq!(accepted.payload().body(), &order);
+}
+
+#[test]
 fn unsupported_receipt_format() {
     let told = || Told::exactly("RECEIPT_FORMAT", "failed/failure: unsupported format");
     let error = signed()

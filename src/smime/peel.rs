@@ -346,8 +346,8 @@ impl Peel {
                     whole: Some(content),
                 };
             }
-            Ok(_) => return Err(ReceiveError::BareContent),
-            Err(error) => return Err(ReceiveError::Mime { part: "inner entity", error }),
+            // EDI has no empty line, so bare content mostly shows as a header that never ends.
+            Ok(_) | Err(_) => return Err(ReceiveError::BareContent),
         }
         Ok(())
     }
