@@ -1,0 +1,162 @@
+//! What a company keeps, as plain files: a real application has a database with the same five operations.
+//!
+//! ```text
+//! outbox/<message>/          request.json pending.json    saved before the first octet leaves
+//!                            receipt.mime evidence.json   the receipt as it came, and what it proves
+//! inbox/<partner>/<message>/ payload/ origin.json         saved before the receipt is written
+//!                            reply.json                   the answer, for a duplicate of the message
+//! parked/                                                 receipts for messages that we do not know
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use as2_protocol::{
+    Accepted, EvidenceRecord, IncomingMdn, Outbound, PendingMdn, PendingReceipt, ReceivedPayload, StoredResponse,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+/// A folder of one company.
+pub(crate) struct Store {
+    root: PathBuf,
+}
+
+/// The answer to a message whose payload is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StoredReply {
+    pub(crate) response: StoredResponse,
+    pub(crate) receipt: Option<PendingMdn>,
+}
+
+impl Store {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// Keeps a text beside the rest, such as our certificate.
+    pub(crate) fn save_text(&self, name: &str, text: &str) -> io::Result<()> {
+        write(&self.root.join(name), text.as_bytes())
+    }
+
+    /// Everything that is needed to repeat the message and to judge its receipt, even after a crash.
+    pub(crate) fn save_outbound(&self, sent: &Outbound) -> io::Result<PathBuf> {
+        let folder = self.outbox(sent.pending.message_id().bare());
+        write_json(&folder.join("pending.json"), &sent.pending)?;
+        write_json(&folder.join("request.json"), &sent.request)?;
+        Ok(folder)
+    }
+
+    /// What the receipt for a message of ours is checked against; `None` if there is no such message.
+    pub(crate) fn pending(&self, message_id: &str) -> io::Result<Option<PendingReceipt>> {
+        read_json(&self.outbox(message_id).join("pending.json"))
+    }
+
+    /// The proof of delivery of a message, if there is one already.
+    pub(crate) fn evidence(&self, message_id: &str) -> io::Result<Option<EvidenceRecord>> {
+        read_json(&self.outbox(message_id).join("evidence.json"))
+    }
+
+    /// Archives a receipt and the proof that it is.
+    pub(crate) fn save_evidence(&self, message_id: &str, mime: &[u8], record: &EvidenceRecord) -> io::Result<PathBuf> {
+        let folder = self.outbox(message_id);
+        write(&folder.join("receipt.mime"), mime)?;
+        write_json(&folder.join("evidence.json"), record)?;
+        Ok(folder)
+    }
+
+    /// Keeps a receipt that proves no delivery, for the people who will look at it.
+    pub(crate) fn save_complaint(&self, message_id: &str, mime: &[u8], record: &EvidenceRecord) -> io::Result<PathBuf> {
+        let folder = self.outbox(message_id);
+        write(&folder.join("refusal.mime"), mime)?;
+        write_json(&folder.join("refusal.json"), record)?;
+        Ok(folder)
+    }
+
+    /// Keeps a receipt whose message is not known, or not yet.
+    pub(crate) fn park(&self, receipt: &IncomingMdn) -> io::Result<PathBuf> {
+        let id = receipt.original_message_id().map_or_else(|| "no-message-id".to_owned(), |id| id.bare());
+        let path = self.root.join("parked").join(file_name(&id)).with_extension("json");
+        write_json(&path, receipt)?;
+        Ok(path)
+    }
+
+    /// Keeps a received document and the proof of its origin; gives the path of the document.
+    ///
+    /// The place follows from sender and Message-ID alone: a message that comes again after a crash overwrites itself.
+    pub(crate) fn save_message(&self, from: &str, message_id: &str, message: &Accepted) -> io::Result<PathBuf> {
+        let folder = self.inbox(from, message_id);
+        if let Some(evidence) = message.evidence() {
+            write_json(&folder.join("origin.json"), evidence.record())?;
+        }
+        let path = folder.join("payload").join(payload_name(message.payload()));
+        write(&path, message.payload().body())?;
+        Ok(path)
+    }
+
+    /// The answer that was given to a message; `None` if it was never accepted.
+    pub(crate) fn reply(&self, from: &str, message_id: &str) -> io::Result<Option<StoredReply>> {
+        read_json(&self.inbox(from, message_id).join("reply.json"))
+    }
+
+    /// Keeps the answer to a message.
+    pub(crate) fn save_reply(&self, from: &str, message_id: &str, reply: &StoredReply) -> io::Result<()> {
+        write_json(&self.inbox(from, message_id).join("reply.json"), reply)
+    }
+
+    fn outbox(&self, message_id: &str) -> PathBuf {
+        self.root.join("outbox").join(file_name(message_id))
+    }
+
+    fn inbox(&self, from: &str, message_id: &str) -> PathBuf {
+        self.root.join("inbox").join(file_name(from)).join(file_name(message_id))
+    }
+}
+
+/// A partner's text as a file name: what is short and harmless stays readable, anything else becomes a hash.
+/// Two texts never share a name: a hash is told from a readable name by its mark.
+fn file_name(text: &str) -> String {
+    let harmless = |octet: u8| octet.is_ascii_alphanumeric() || b" -_@.".contains(&octet);
+    let edges = |octet: u8| octet.is_ascii_alphanumeric();
+    let outer = [text.bytes().next(), text.bytes().last()];
+    if text.len() <= 100 && text.bytes().all(harmless) && outer.into_iter().all(|octet| octet.is_some_and(edges)) {
+        return text.to_owned();
+    }
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().fold("sha256=".to_owned(), |name, octet| format!("{name}{octet:02x}"))
+}
+
+/// The name that the sender gave the document, if it is one that can do no harm here.
+fn payload_name(payload: &ReceivedPayload) -> String {
+    let Some(name) = payload.raw_filename() else { return "document".to_owned() };
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let device = matches!(stem.as_str(), "con" | "prn" | "aux" | "nul")
+        || (stem.len() == 4 && (stem.starts_with("com") || stem.starts_with("lpt")));
+    if device { "document".to_owned() } else { file_name(name) }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    write(path, &serde_json::to_vec_pretty(value)?)
+}
+
+/// Writes a file as a whole or not at all, and returns when it would survive a power cut.
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".part");
+    let mut file = File::create(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(content) => Ok(Some(serde_json::from_slice(&content)?)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
