@@ -1,0 +1,88 @@
+# Sourced by pyas2.sh and openssl.sh.
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+root="$(cd "$here/../.." && pwd)"
+
+# Says what is missing: a failure under CI=true, otherwise the end of the script.
+missing() {
+    echo "missing: $*"
+    if [[ "${CI:-}" == true ]]; then
+        exit 1
+    fi
+    echo "skipped"
+    exit 0
+}
+
+need() {
+    local tool
+    for tool in "$@"; do
+        command -v "$tool" >/dev/null 2>&1 || missing "$tool"
+    done
+}
+
+# A scratch directory that goes away, unless KEEP=1 or the script failed.
+scratch() {
+    work="$(mktemp -d "${TMPDIR:-/tmp}/as2-interop.XXXXXX")"
+    trap clean_up EXIT
+}
+
+clean_up() {
+    local status=$?
+    if [[ $status -eq 0 && "${KEEP:-}" != 1 ]]; then
+        rm -rf "$work"
+    else
+        echo "left behind: $work"
+    fi
+}
+
+# make_identity NAME: $work/keys/NAME.{key,crt}.pem, a self-signed certificate as AS2 partners exchange them.
+make_identity() {
+    mkdir -p "$work/keys"
+    openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 30 -subj "/O=AS2 interop/CN=$1" \
+        -addext "basicConstraints=critical,CA:FALSE" \
+        -addext "keyUsage=critical,digitalSignature,keyEncipherment" \
+        -keyout "$work/keys/$1.key.pem" -out "$work/keys/$1.crt.pem" 2>"$work/keys/$1.log"
+}
+
+# Prints the command of our peer; AS2_INTEROP_PEER replaces it (a stand-in, or a binary built elsewhere).
+our_peer() {
+    if [[ -n "${AS2_INTEROP_PEER:-}" ]]; then
+        echo "$AS2_INTEROP_PEER"
+        return
+    fi
+    (cd "$root" && timeout 1800 cargo build --quiet --release --example interop_peer >&2)
+    local target
+    target="$(cd "$root" && cargo metadata --format-version 1 --no-deps |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')"
+    echo "$target/release/examples/interop_peer"
+}
+
+# The virtual environment with pyas2lib in it: $venv/bin/python.
+venv="$here/.venv"
+install_pyas2lib() {
+    python3 -c 'import venv, ensurepip' 2>/dev/null || missing "python3 venv"
+    if ! cmp -s "$here/requirements.txt" "$venv/requirements.installed"; then
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+        timeout 600 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+            --no-deps -r "$here/requirements.txt" || missing "the Python packages of requirements.txt"
+        patch_oscrypto
+        cp "$here/requirements.txt" "$venv/requirements.installed"
+    fi
+    "$venv/bin/python" -c 'import pyas2lib'
+}
+
+# oscrypto 1.3.0 looks for OpenSSL's version with one digit per component and refuses 3.0.10 and later.
+patch_oscrypto() {
+    "$venv/bin/python" - <<'PYTHON'
+import pathlib, sysconfig
+
+folder = pathlib.Path(sysconfig.get_path("purelib"), "oscrypto", "_openssl")
+old, new = r"\\b(\\d\\.\\d\\.\\d[a-z]*)\\b", r"\\b(\\d+\\.\\d+\\.\\d+[a-z]*)\\b"
+for name in ("_libcrypto_cffi.py", "_libcrypto_ctypes.py"):
+    text = (folder / name).read_text()
+    if new not in text:
+        assert text.count(old) == 1, f"{name}: the version pattern is not where it was"
+        (folder / name).write_text(text.replace(old, new))
+PYTHON
+}

@@ -1,0 +1,410 @@
+#!/usr/bin/env python3
+"""Drives two AS2 stations (contract: README.md) against each other over HTTP on loopback.
+
+One line per case; the first difference ends the run with exit status 1.
+Needs the standard library only.
+"""
+
+import argparse
+import base64
+import hashlib
+import http.client
+import json
+import os
+import queue
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from collections import namedtuple
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+START_TIMEOUT = 60
+EVENT_TIMEOUT = 30
+STOP_TIMEOUT = 10
+
+NAMES = {"left": "LEFT-AS2", "right": "RIGHT-AS2"}
+
+
+class Difference(Exception):
+    """What was found is not what was expected."""
+
+
+def expect(condition, message):
+    if not condition:
+        raise Difference(message)
+
+
+# The case table
+
+Case = namedtuple(
+    "Case",
+    "name order payload layers outcome tamper strict only",
+    defaults=(None, None, "text", (), "positive", None, False, None),
+)
+
+TEXT = b"".join(b"UNB+UNOA:2+LEFT+RIGHT+261124:%04d+%d'\r\nUNZ+1+%d'\r\n" % (i, i, i) for i in range(200))
+PAYLOADS = {
+    "text": (TEXT, "application/edi-x12"),
+    "no-final-newline": (b"ISA*00*          *00*~", "application/edi-x12"),
+    "lf": (TEXT.replace(b"\r\n", b"\n"), "application/octet-stream"),
+    "lone-cr": (b"one\rtwo\r\rthree\n\n\r\n", "application/octet-stream"),
+    "every-octet": (bytes(range(256)) * 40 + b"\r\n--\r\n\r\n", "application/octet-stream"),
+    "one-octet": (b"\x00", "application/octet-stream"),
+    "xml": ("<?xml version=\"1.0\"?>\r\n<a>\u00e4\u20ac</a>\r\n".encode(), "application/xml"),
+    "three-megabytes": (hashlib.sha512(b"seed").digest() * 49152, "application/octet-stream"),
+}
+
+SHAPES = {
+    "plain": {},
+    "signed": {"sign": True},
+    "encrypted": {"encrypt": "aes256-cbc"},
+    "signed+encrypted": {"sign": True, "encrypt": "aes256-cbc"},
+    "compressed+signed+encrypted": {"sign": True, "encrypt": "aes256-cbc", "compress": "before"},
+}
+
+
+def case(name, shape, receipt="sync", digest="sha-256", micalg="same", **rest):
+    """A case from its shape; `layers` follows from the order."""
+    order = {"sign": "none", "encrypt": "none", "compress": "none", "receipt": receipt, **shape}
+    order["sign"] = digest if order["sign"] is True else order["sign"]
+    if receipt != "none":
+        order["receipt_micalg"] = digest if micalg == "same" else micalg
+    layers = [
+        layer
+        for layer, option in (("encrypted", "encrypt"), ("signed", "sign"), ("compressed", "compress"))
+        if order[option] != "none"
+    ]
+    return Case(name=name, order=order, layers=frozenset(layers), **rest)
+
+
+def cases():
+    full, both = SHAPES["signed+encrypted"], ("sync", "async")
+    for shape_name, shape in SHAPES.items():
+        for receipt in both:
+            for digest in ("sha-256", "sha-512"):
+                yield case(f"{shape_name}, {receipt} MDN, {digest}", shape, receipt, digest)
+    for receipt in both:
+        yield case(f"signed, {receipt} unsigned MDN", SHAPES["signed"], receipt, micalg=None)
+    yield case("receipt with sha-384 for a plain message", SHAPES["plain"], digest="sha-384")
+    # Our side serves a list of weak digests only, but does not ask with one.
+    yield case("receipt with sha-1 for a plain message", SHAPES["plain"], digest="sha-1", only="right")
+    yield case("signed with sha-384", SHAPES["signed"], digest="sha-384")
+    yield case("signed+encrypted, no MDN", full, "none", outcome="none")
+    for cipher in ("aes128-cbc", "aes192-cbc"):
+        yield case(f"signed, {cipher}", {"sign": True, "encrypt": cipher})
+    yield case("compressed", {"compress": "before"})
+    yield case("compressed+signed", {"sign": True, "compress": "before"})
+    yield case("compressed+encrypted", {"encrypt": "aes256-cbc", "compress": "before"})
+    for payload in PAYLOADS:
+        if payload != "text":
+            for shape in ("plain", "signed", "signed+encrypted", "compressed+signed+encrypted"):
+                yield case(f"{shape}, payload {payload}", SHAPES[shape], payload=payload)
+    yield from cases_of_ours()
+    yield from cases_that_must_fail()
+
+
+def cases_of_ours():
+    """What pyas2lib receives but cannot send."""
+    for receipt in ("sync", "async"):
+        yield case(f"signed+compressed, {receipt} MDN", {"sign": True, "compress": "after"}, receipt, only="left")
+    shape = {"sign": True, "compress": "after", "encrypt": "aes256-cbc"}
+    yield case("signed+compressed+encrypted", shape, only="left")
+    # pyas2lib reports the MIC with the signature's digest (RFC 4130 7.4.3) and signs with the requested one.
+    yield case("signed with sha-512, receipt with sha-256", {"sign": "sha-512"}, digest="sha-256", only="left")
+
+
+def cases_that_must_fail():
+    """Refusals and forgeries: both sides must notice."""
+    bad = {"outcome": "negative"}
+    yield case("plain where signed+encrypted is required", SHAPES["plain"], strict=True, **bad)
+    yield case("signed where signed+encrypted is required", SHAPES["signed"], strict=True, **bad)
+    yield case("encrypted where signed+encrypted is required", SHAPES["encrypted"], strict=True, **bad)
+    yield case("signed+encrypted where it is required", SHAPES["signed+encrypted"], strict=True)
+    yield case("signed, payload changed on the way", SHAPES["signed"], tamper="payload", **bad)
+    yield case("signed, payload changed on the way, async MDN", SHAPES["signed"], "async", tamper="payload", **bad)
+    yield case("signed+encrypted, ciphertext changed", SHAPES["signed+encrypted"], tamper="middle", **bad)
+    yield case("signed, MDN changed on the way back", SHAPES["signed"], tamper="receipt", outcome="invalid")
+    yield case("signed, unsigned MDN with another MIC", SHAPES["signed"], micalg=None, tamper="mic", outcome="mic-mismatch")
+
+
+# The man in the middle
+
+
+class Proxy:
+    """Forwards POSTs to `target` and changes one octet of the request or of the answer."""
+
+    def __init__(self, target, mode):
+        self.target, self.mode = urlsplit(target), mode
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), ProxyHandler)
+        self.server.daemon_threads = True
+        self.server.proxy = self
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def forward(self, headers, body):
+        connection = http.client.HTTPConnection(self.target.hostname, self.target.port, timeout=EVENT_TIMEOUT)
+        try:
+            connection.request("POST", "/", body=self.changed(body, request=True), headers=dict(headers))
+            response = connection.getresponse()
+            return response.status, response.getheaders(), self.changed(response.read(), request=False)
+        finally:
+            connection.close()
+
+    def changed(self, body, request):
+        if request and self.mode == "payload":
+            return replace_once(body, b"UNB+UNOA", b"UNB+UNOB")
+        if request and self.mode == "middle":
+            at = len(body) // 2
+            return body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+        if not request and self.mode == "receipt":
+            return replace_once(body, b"MDN-sent-automatically", b"MDN-sent-Automatically")
+        if not request and self.mode == "mic":
+            changed, count = re.subn(rb"(?i)(received-content-mic: *)[^ ]", lambda m: m[1] + other(m[0][-1:]), body)
+            expect(count == 1, "no MIC in the MDN")
+            return changed
+        return body
+
+
+def other(octet):
+    return b"B" if octet == b"A" else b"A"
+
+
+def replace_once(body, old, new):
+    expect(old in body, f"{old!r} is not in what passed the proxy")
+    return body.replace(old, new, 1)
+
+
+class ProxyHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = EVENT_TIMEOUT
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status, headers, answer = self.server.proxy.forward(self.headers.items(), body)
+        self.send_response_only(status)
+        for name, value in headers:
+            if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
+# The stations
+
+
+class Station:
+    """One running `serve` process."""
+
+    def __init__(self, side, command, keys, work, require=""):
+        other = "right" if side == "left" else "left"
+        self.side = side
+        out = os.path.join(work, f"{side}{'-strict' if require else ''}")
+        os.makedirs(out, exist_ok=True)
+        self.log_path = os.path.join(out, "stderr.log")
+        options = ["serve", "--port", "0", "--us", NAMES[side], "--them", NAMES[other]]
+        options += ["--key", f"{keys}/{side}.key.pem", "--cert", f"{keys}/{side}.crt.pem"]
+        options += ["--partner-cert", f"{keys}/{other}.crt.pem", "--out", out, "--require", require]
+        self.events = queue.Queue()
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                shlex.split(command) + options, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
+            )
+        threading.Thread(target=self.read_events, daemon=True).start()
+        listening = self.wait("listening", START_TIMEOUT)
+        self.url = f"http://127.0.0.1:{listening['port']}/"
+
+    def read_events(self):
+        for line in self.process.stdout:
+            self.events.put(line)
+        self.events.put(None)
+
+    def tell(self, **order):
+        self.process.stdin.write(json.dumps(order).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def wait(self, kind, timeout=EVENT_TIMEOUT, peer=None):
+        """The next event, which must be a `kind`; trouble that `peer` reports meanwhile ends the wait."""
+        deadline, line = time.monotonic() + timeout, b""
+        while line == b"":
+            expect(time.monotonic() < deadline, f"{self.side}: no '{kind}' within {timeout} s")
+            if peer:
+                peer.expect_no_error()
+            try:
+                line = self.events.get(timeout=0.1)
+            except queue.Empty:
+                pass
+        expect(line is not None, f"{self.side}: the station ended; see {self.log_path}")
+        event = json.loads(line)
+        expect(event["event"] == kind, f"{self.side}: wanted '{kind}', got {json.dumps(event, indent=1)}")
+        return event
+
+    def expect_silence(self):
+        if not self.events.empty():
+            raise Difference(f"{self.side}: unexpected {self.events.get()!r}")
+
+    def expect_no_error(self):
+        pending = list(self.events.queue)
+        if pending and (pending[0] is None or json.loads(pending[0])["event"] == "error"):
+            raise Difference(f"{self.side}: {pending[0]!r}; see {self.log_path}")
+
+    def stop(self):
+        try:
+            self.tell(cmd="quit")
+            self.process.stdin.close()
+        except OSError:
+            pass
+        try:
+            self.process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+# Running one case
+
+
+def plain_algorithm(name):
+    return "".join(c for c in (name or "").lower() if c.isalnum())
+
+
+def same_id(one, two):
+    return (one or "").strip("<> ") == (two or "").strip("<> ")
+
+
+def run_case(case, sender, receiver, work):
+    payload, content_type = PAYLOADS[case.payload]
+    path = os.path.join(work, f"{case.payload}.sent")
+    with open(path, "wb") as file:
+        file.write(payload)
+    proxy = Proxy(receiver.url, case.tamper) if case.tamper else None
+    for station in (sender, receiver):
+        station.expect_silence()
+    order = {**case.order, "file": path, "content_type": content_type, "filename": "interop.edi"}
+    try:
+        sender.tell(cmd="send", to=proxy.url if proxy else receiver.url, **order)
+        received = receiver.wait("received", peer=sender)
+        outcome = sender.wait("outcome", peer=receiver)
+    finally:
+        if proxy:
+            proxy.server.shutdown()
+            proxy.server.server_close()
+    check_received(case, received, payload)
+    check_outcome(case, received, outcome)
+    if case.outcome in ("positive", "none"):
+        check_mics(case, received, outcome, payload)
+    return received, outcome
+
+
+def check_received(case, received, payload):
+    accepted = case.outcome != "negative"
+    expect(received["verdict"] == ("accepted" if accepted else "refused"), f"verdict: {received}")
+    if not accepted:
+        expect(received.get("payload_file") is None, f"a refused message left a payload: {received}")
+        return
+    with open(received["payload_file"], "rb") as file:
+        arrived = file.read()
+    expect(arrived == payload, f"payload differs: {len(payload)} octets sent, {len(arrived)} received: {received}")
+    expect(set(received["layers"]) == case.layers, f"layers: {received['layers']} instead of {sorted(case.layers)}")
+
+
+def check_outcome(case, received, outcome):
+    expect(same_id(outcome["message_id"], received["message_id"]), f"message ids: {received} {outcome}")
+    allowed = {case.outcome}
+    if case.outcome == "positive" and received["mic"] is None and "signed" not in case.layers:
+        # pyas2lib reports no MIC for an unsigned message; a strict sender may say so instead of "positive".
+        allowed.add("mic-missing")
+    expect(outcome["outcome"] in allowed, f"outcome: {outcome}\nreceiver: {received}")
+    disposition = (outcome.get("disposition") or "").lower()
+    if case.outcome == "positive":
+        expect(disposition.replace(" ", "").endswith(";processed"), f"disposition: {outcome}")
+        signed = case.order["receipt_micalg"] is not None
+        expect(outcome["receipt_signed"] == signed, f"receipt signed: {outcome}")
+    if case.outcome == "negative":
+        expect("error" in disposition or "failure" in disposition, f"disposition: {outcome}")
+
+
+def check_mics(case, received, outcome, payload):
+    signed = "signed" in case.layers
+    sent_mic, got_mic = outcome["mic"], received["mic"]
+    if signed:
+        expect(sent_mic and got_mic, f"a signed message has a MIC on both sides: {received} {outcome}")
+    if sent_mic and got_mic:
+        sides = [(plain_algorithm(e["mic_alg"]), base64.b64decode(e["mic"])) for e in (outcome, received)]
+        if sides[0][0] == sides[1][0]:
+            expect(sides[0] == sides[1], f"MICs differ: {received} {outcome}")
+        else:
+            expect(case.only, f"MIC algorithms differ: {received} {outcome}")
+    if signed and case.outcome == "positive":
+        expect(outcome["mic_check"] == "match", f"MIC check: {outcome}")
+    if not case.layers:
+        # RFC 4130 7.3.1: neither signed nor encrypted, the MIC covers the body alone.
+        for event in (received, outcome):
+            if event["mic"]:
+                digest = hashlib.new(plain_algorithm(event["mic_alg"]), payload).digest()
+                expect(base64.b64decode(event["mic"]) == digest, f"MIC of a plain body: {event}")
+
+
+def mic_words(received, outcome):
+    if received["mic"] and outcome["mic"]:
+        return f"MIC {received['mic_alg']} equal"
+    if received["mic"] or outcome["mic"]:
+        return "MIC on one side only"
+    return "no MIC"
+
+
+def run_all(options):
+    def start(side, require=""):
+        return Station(side, getattr(options, side), options.keys, options.work, require)
+
+    stations, passed, skipped, began = [], 0, 0, time.monotonic()
+    try:
+        for require in ("", "signed,encrypted"):
+            for side in ("left", "right"):
+                stations.append(start(side, require))
+        for case in cases():
+            left, right = stations[2:] if case.strict else stations[:2]
+            for sender, receiver in ((left, right), (right, left)):
+                if case.only not in (None, sender.side):
+                    continue
+                if options.self_test and case.only == "left":
+                    skipped += 1
+                    continue
+                label = f"{NAMES[sender.side]} -> {NAMES[receiver.side]}: {case.name}"
+                try:
+                    received, outcome = run_case(case, sender, receiver, options.work)
+                except Difference as difference:
+                    print(f"FAILED {label}\n{difference}", flush=True)
+                    return 1
+                passed += 1
+                print(f"ok     {label} [{outcome['outcome']}, {mic_words(received, outcome)}]", flush=True)
+    except Difference as difference:
+        print(f"FAILED {difference}", flush=True)
+        return 1
+    finally:
+        for station in stations:
+            station.stop()
+    tail = f", {skipped} that only our side can send left out" if skipped else ""
+    print(f"{passed} exchanges agree ({time.monotonic() - began:.0f} s){tail}")
+    return 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--left", required=True, help="command of our station")
+    parser.add_argument("--right", required=True, help="command of the foreign station")
+    parser.add_argument("--keys", required=True, help="directory with {left,right}.{key,crt}.pem")
+    parser.add_argument("--work", required=True, help="directory for payloads and logs")
+    parser.add_argument("--self-test", action="store_true", help="both sides are pyas2lib")
+    sys.exit(run_all(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
