@@ -1,0 +1,127 @@
+//! From the words of the contract to the types of the crate, and back.
+
+use std::sync::Arc;
+
+use as2_protocol::{
+    Accepted, Certificate, CipherAlgorithm, Compression, CryptoProvider, DigestAlgorithm, Identity, Layer, Partner,
+    PartnerProfile, ReceiveError, Refused, Requirement, RsaPrivateKey,
+};
+use serde_json::{Value, json};
+
+use crate::{Options, Trouble};
+
+/// Both parties, without terms.
+pub(crate) struct Relation {
+    pub(crate) us: Identity,
+    names: (String, String),
+    partner_certificate: Certificate,
+}
+
+impl Relation {
+    pub(crate) fn read(options: &Options) -> Result<Self, Trouble> {
+        let certificate = Certificate::from_pem(&std::fs::read(options.get("cert")?)?)?;
+        let key = Arc::new(RsaPrivateKey::from_pkcs8_pem(&std::fs::read(options.get("key")?)?)?);
+        let us = Identity::builder(CryptoProvider::rustcrypto())
+            .signing(vec![certificate.clone()], key.clone())
+            .decrypting(certificate, key)
+            .build()?;
+        let names = (options.get("us")?.to_owned(), options.get("them")?.to_owned());
+        let partner_certificate = Certificate::from_pem(&std::fs::read(options.get("partner-cert")?)?)?;
+        Ok(Self { us, names, partner_certificate })
+    }
+
+    /// The defaults of the crate, towards `url`; no layer is required.
+    pub(crate) fn profile(&self, url: &str) -> Result<PartnerProfile, Trouble> {
+        let (us, them) = &self.names;
+        let mut profile = PartnerProfile::new(us.parse()?, them.parse()?, url.parse()?);
+        profile.accept.signature = Requirement::Allow;
+        Ok(profile)
+    }
+
+    pub(crate) fn partner(&self, profile: PartnerProfile) -> Result<Partner, Trouble> {
+        let partner = Partner::builder(profile, CryptoProvider::rustcrypto())
+            .encrypt_to(self.partner_certificate.clone())
+            .verify_with(self.partner_certificate.clone())
+            .build()?;
+        Ok(partner)
+    }
+}
+
+/// Sets the layers of what is sent.
+pub(crate) fn set_layers(
+    profile: &mut PartnerProfile,
+    sign: &str,
+    encrypt: &str,
+    compress: &str,
+) -> Result<(), Trouble> {
+    profile.send.sign = match sign {
+        "none" => None,
+        name => match digest(name)? {
+            DigestAlgorithm::Sha1 => return Err(Trouble::Unsupported("signing with SHA-1".to_owned())),
+            strong => Some(strong),
+        },
+    };
+    profile.send.encrypt = match encrypt {
+        "none" => None,
+        name => Some(cipher(name)?),
+    };
+    profile.send.compress = match compress {
+        "none" => Compression::None,
+        "before" => Compression::BeforeSigning,
+        "after" => Compression::AfterSigning,
+        other => return Err(Trouble::other(format!("compress {other}"))),
+    };
+    Ok(())
+}
+
+pub(crate) fn digest(name: &str) -> Result<DigestAlgorithm, Trouble> {
+    DigestAlgorithm::from_micalg(name).ok_or_else(|| Trouble::Unsupported(format!("the digest {name}")))
+}
+
+fn cipher(name: &str) -> Result<CipherAlgorithm, Trouble> {
+    let known = CipherAlgorithm::ALL.into_iter().find(|cipher| cipher.name() == name);
+    known.ok_or_else(|| Trouble::Unsupported(format!("the cipher {name}")))
+}
+
+/// What became of a received message: the keys that `open` and the event `received` have in common.
+pub(crate) fn verdict(result: &Result<Accepted, Refused>) -> Value {
+    match result {
+        Ok(accepted) => json!({
+            "verdict": "accepted",
+            "layers": layers(accepted.layers()),
+            "mic": accepted.mic().to_base64(),
+            "mic_alg": accepted.mic().algorithm().name(),
+            "disposition": accepted.clone().stored().disposition().to_string(),
+            "detail": notes(accepted.notes()),
+        }),
+        Err(refused) => json!({
+            "verdict": "refused",
+            "layers": layers(refused.layers()),
+            "mic": null,
+            "mic_alg": null,
+            "disposition": refused.clone().mdn().disposition().to_string(),
+            "detail": refused.error().to_string(),
+            "unsupported": is_unsupported(refused.error()),
+        }),
+    }
+}
+
+/// Whether a message was refused for what the crate cannot do, rather than for what it must not do.
+pub(crate) fn is_unsupported(error: &ReceiveError) -> bool {
+    matches!(error, ReceiveError::UnsupportedAlgorithm { .. } | ReceiveError::UnsupportedContent(_))
+}
+
+fn layers(layers: &[Layer]) -> Vec<&'static str> {
+    let name = |layer: &Layer| match layer {
+        Layer::Signed(_) => "signed",
+        Layer::Encrypted(..) => "encrypted",
+        Layer::Compressed => "compressed",
+        _ => "unknown",
+    };
+    layers.iter().map(name).collect()
+}
+
+fn notes(notes: &[as2_protocol::Note]) -> Option<String> {
+    let texts: Vec<_> = notes.iter().map(ToString::to_string).collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
