@@ -118,7 +118,6 @@ impl Company {
         match MessageParser::new(Limits::default()).parse(request) {
             Ok(Inbound::Message(envelope)) => self.take_message(envelope, now),
             Ok(Inbound::Mdn(receipt)) => self.take_receipt(&receipt, &mime(&headers, &body), now),
-            Ok(_) => Answer::bare(StatusCode::NOT_IMPLEMENTED),
             Err(rejection) => {
                 self.log(format!("no AS2 message: {rejection}"));
                 Answer::from(Reply::from(rejection))

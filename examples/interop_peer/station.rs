@@ -69,7 +69,6 @@ impl Station {
         let envelope = match MessageParser::new(Limits::default()).parse(request) {
             Ok(Inbound::Message(envelope)) => envelope,
             Ok(Inbound::Mdn(mdn)) => return self.take_receipt(mdn),
-            Ok(_) => return Err(Trouble::other("neither message nor receipt")),
             Err(rejection) => {
                 emit("error", json!({"detail": rejection.to_string()}));
                 return Ok(rejection.into());
