@@ -6,10 +6,13 @@ mod dissect;
 mod refusal;
 mod support;
 
+use std::sync::Arc;
+
 use dissect::*;
 use refusal::*;
 use support::*;
 
+use as2_protocol::crypto::RemoteKey;
 use as2_protocol::*;
 
 const ENVELOPED_TYPE: &str = "application/pkcs7-mime; smime-type=enveloped-data; name=smime.p7m";
@@ -323,4 +326,24 @@ fn unsupported_mic_algorithms() {
     assert_eq!(error, ReceiveError::UnsupportedMicAlgorithms("sha1".to_owned()), "U-06");
     let mic = signed().accepting(weak).options(&options("optional, sha1, sha-256")).accepted().mic().algorithm();
     assert_eq!(mic, DigestAlgorithm::Sha256, "U-06: not only weak ones");
+}
+
+#[test]
+fn key_unavailable() {
+    let key = RemoteKey::new("hsm", &worked_certificate("bob-enc"), [7; 32]);
+    let us = Identity::builder(CryptoProvider::rustcrypto())
+        .signing(vec![worked_certificate("bob-sign")], worked_key("bob-sign"))
+        .decrypting(worked_certificate("bob-enc"), Arc::new(key))
+        .build()
+        .unwrap();
+    let case = encrypted(&payload_entity()).us(us);
+    for refused in [case.open_sync(), case.open_async(ASYNC_URL), case.open(&[])].map(Result::unwrap_err) {
+        let expected = ReceiveError::KeyUnavailable("the key answers later".to_owned());
+        assert_eq!((refused.error(), refused.error().code()), (&expected, "KEY_UNAVAILABLE"));
+        let reply = refused.mdn().build(now());
+        assert_eq!((reply.response.status().as_u16(), reply.response.body().len()), (503, 0));
+        assert_eq!((reply.response.header("retry-after"), &reply.follow_up), (Some("60"), &FollowUp::None));
+        let answered = pending().on_response(Ok(&reply.response.to_response()), &bob(), now());
+        assert_eq!(answered.advice(), Advice::RetrySameId);
+    }
 }
