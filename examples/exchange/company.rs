@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use as2_protocol::bytes::Bytes;
 use as2_protocol::http::{HeaderMap, Request, Response, StatusCode};
 use as2_protocol::{
-    Accepted, Advice, Disposition, Envelope, Evidence, FollowUp, Identity, Inbound, IncomingMdn, Layer, Limits,
+    Accepted, Authenticity, Envelope, Evidence, FollowUp, Identity, Inbound, IncomingMdn, Layer, Limits,
     MessageBuilder, MessageParser, Mic, Outbound, Outcome, Partner, PendingMdn, PendingReceipt, ReceivedName, Refused,
     Reply, SendOutcome, TransportFailure,
 };
@@ -64,9 +64,9 @@ pub(crate) struct Arrival {
 /// What became of a message that arrived.
 #[derive(Debug)]
 pub(crate) enum Finding {
-    Stored { layers: Vec<Layer>, mic: Mic, size: usize, path: PathBuf },
+    Stored { layers: Vec<Layer>, authenticity: Authenticity, mic: Mic, size: usize, path: PathBuf },
     Duplicate,
-    Refused { code: &'static str, error: String, layers: Vec<Layer>, answer: Disposition, reference: Option<String> },
+    Refused { code: &'static str, error: String, layers: Vec<Layer>, reference: Option<String> },
     Deferred { error: String },
 }
 
@@ -164,8 +164,13 @@ impl Company {
             Ok(path) => path,
             Err(error) => return defer(message, &error),
         };
-        let (layers, mic) = (message.layers().to_vec(), message.mic().clone());
-        let finding = Finding::Stored { layers, mic, size: message.payload().body().len(), path };
+        let finding = Finding::Stored {
+            layers: message.layers().to_vec(),
+            authenticity: message.authenticity().clone(),
+            mic: message.mic().clone(),
+            size: message.payload().body().len(),
+            path,
+        };
 
         let reply = message.stored().build(now);
         if let FollowUp::Blocked { url, reason } = &reply.follow_up {
@@ -217,8 +222,8 @@ impl Company {
         if self.store.evidence(id)?.is_some() {
             return Ok(());
         }
-        match outcome.advice() {
-            Advice::Done => self.store.save_evidence(id, mime, record)?,
+        match outcome {
+            Outcome::Deliver(_) => self.store.save_evidence(id, mime, record)?,
             _ => self.store.save_complaint(id, mime, record)?,
         };
         Ok(())
@@ -245,8 +250,8 @@ fn refuse(refused: Refused, now: SystemTime) -> (Answer, Finding) {
     let (code, error) = (refused.error().code(), refused.error().to_string());
     let layers = refused.layers().to_vec();
     let mdn = refused.mdn();
-    let (answer, reference) = (mdn.disposition().clone(), mdn.reference().map(str::to_owned));
-    (Answer::from(mdn.build(now)), Finding::Refused { code, error, layers, answer, reference })
+    let reference = mdn.reference().map(str::to_owned);
+    (Answer::from(mdn.build(now)), Finding::Refused { code, error, layers, reference })
 }
 
 fn defer(message: Accepted, error: &std::io::Error) -> (Answer, Finding) {

@@ -1,18 +1,19 @@
 //! What happens when something is wrong: the exact error at the receiver, and what the sender learns of it.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use as2_protocol::bytes::Bytes;
 use as2_protocol::http::{Request, Response};
 use as2_protocol::{Advice, Compression, Identity, MessageBuilder, Outbound, Partner, SendOutcome};
 
-use crate::company::{Company, Finding};
+use crate::company::{Arrival, Company, Finding};
 use crate::keys::Credentials;
 use crate::options::Document;
-use crate::story::{Party, Story};
+use crate::story::{Party, Story, describe_answer, list};
+use crate::terminal::octets;
 use crate::{Fallible, generate, trusting};
 
-/// A message that will not be taken as it is.
+/// A message that will not be taken.
 struct Case {
     title: &'static str,
     story: &'static str,
@@ -21,39 +22,45 @@ struct Case {
     request: Request<Bytes>,
 }
 
-/// Sends a message twice, then one message for each failure.
-pub(crate) async fn show(story: &Story<'_>, document: &Document, from: &mut Party, to: &mut Party) -> Fallible<()> {
-    lost_answer(story, document, from, to).await?;
+/// Sends a message twice, then one message for each failure. Tells whether all of it was handled as it must be.
+pub(crate) async fn show(story: &Story<'_>, document: &Document, from: &mut Party, to: &mut Party) -> Fallible<bool> {
+    let mut as_expected = lost_answer(story, document, from, to).await?;
     let stranger = generate("Stranger").await?;
     for case in cases(document, &from.company, &to.company, &stranger)? {
-        show_case(story, case, from, to).await?;
+        as_expected &= show_case(story, case, from, to).await?;
     }
-    Ok(())
+    Ok(as_expected)
 }
 
 /// The sender misses the answer and sends the same octets again.
-async fn lost_answer(story: &Story<'_>, document: &Document, from: &Party, to: &mut Party) -> Fallible<()> {
-    story.out.heading("Failure: the answer gets lost, and the message is sent twice");
+async fn lost_answer(story: &Story<'_>, document: &Document, from: &Party, to: &mut Party) -> Fallible<bool> {
+    story.out.heading("Failure: the answer gets lost");
+    story.out.paragraph("The sender does not know whether his message arrived, and sends the same octets once more.");
+    story.out.blank();
     let sent = from.company.build(document, &from.company.partner)?;
     from.company.store.save_outbound(&sent)?;
     let mut answers: Vec<Response<Bytes>> = Vec::new();
-    for _ in 0..2 {
-        answers.push(story.client.post(sent.request.to_request()).await?);
-        let arrival = story.arrival(to, sent.pending.message_id().bare()).await.ok_or("the message did not arrive")?;
-        let text = match arrival.finding {
+    for attempt in ["first", "second"] {
+        let start = Instant::now();
+        let answer = story.client.post(sent.request.to_request()).await;
+        let text = format!("{attempt} attempt: {}", describe_answer(&answer));
+        story.out.step("send", text, Some(start.elapsed()));
+        let text = match arrival(story, to, &sent).await?.finding {
             Finding::Stored { .. } => "new: stored, then acknowledged",
             Finding::Duplicate => "received before: not stored again, the first answer is given again",
             _ => "not taken",
         };
-        story.out.step("open", text, Some(arrival.opening));
+        story.out.detail(text);
+        answers.push(answer?);
     }
     let same = answers.first().map(Response::body) == answers.last().map(Response::body);
-    let text = if same { "both receipts are equal, octet for octet" } else { "the receipts differ" };
+    let text = if same { "one document, and two equal receipts, octet for octet" } else { "the receipts differ" };
     story.out.verdict("verdict", same, text, None);
     for answer in &answers {
+        // The second receipt changes nothing: the first one has settled the message.
         let _ = from.company.conclude(&sent.pending, Ok(answer))?;
     }
-    Ok(())
+    Ok(same)
 }
 
 fn cases(document: &Document, sender: &Company, receiver: &Company, stranger: &Credentials) -> Fallible<Vec<Case>> {
@@ -71,6 +78,9 @@ fn cases(document: &Document, sender: &Company, receiver: &Company, stranger: &C
     let wrong_recipient = build(us, &trusting(profile.clone(), &stranger.certificate)?)?;
     let wrong_signer = build(&stranger.identity()?, partner)?;
     let (encrypted, signed) = (build(us, partner)?, build(us, &trusting(signed_only, certificate)?)?);
+    // The envelope holds the compressed document in its first half, and the signature in its second one.
+    let encrypted_middle = encrypted.request.body().len() / 3;
+    let payload_middle = find(signed.request.body(), &document.body) + document.body.len() / 2;
     let unknown = build(us, &trusting(nobody, certificate)?)?;
     Ok(vec![
         Case::new(
@@ -89,13 +99,13 @@ fn cases(document: &Document, sender: &Company, receiver: &Company, stranger: &C
              difference would help an attacker to decrypt; operators find the cause by the reference.",
             encrypted,
         )
-        .tampered(),
+        .tampered(encrypted_middle),
         Case::new(
             "a signed body is changed on the wire",
             "The message is not encrypted, so the exact reason reveals nothing and is told.",
             signed,
         )
-        .tampered(),
+        .tampered(payload_middle),
         Case::new(
             "a sender whom nobody knows",
             "There is no agreement with this name. The receipt explains, but is not signed.",
@@ -109,11 +119,10 @@ impl Case {
         Self { title, story, request: sent.request.to_request(), sent }
     }
 
-    /// Changes one octet in the middle of the body, as a broken or hostile proxy would.
-    fn tampered(mut self) -> Self {
+    /// Changes one octet of the body, as a broken or hostile proxy would.
+    fn tampered(mut self, at: usize) -> Self {
         let mut body = self.request.body().to_vec();
-        let middle = body.len() / 2;
-        if let Some(octet) = body.get_mut(middle) {
+        if let Some(octet) = body.get_mut(at) {
             *octet ^= 1;
         }
         *self.request.body_mut() = body.into();
@@ -121,31 +130,54 @@ impl Case {
     }
 }
 
-async fn show_case(story: &Story<'_>, case: Case, from: &Party, to: &mut Party) -> Fallible<()> {
+async fn show_case(story: &Story<'_>, case: Case, from: &Party, to: &mut Party) -> Fallible<bool> {
     story.out.heading(format_args!("Failure: {}", case.title));
     story.out.paragraph(case.story);
     story.out.blank();
     from.company.store.save_outbound(&case.sent)?;
+    let start = Instant::now();
+    let (pending, size) = (&case.sent.pending, octets(case.request.body().len()));
     let answer = story.client.post(case.request).await;
-    let arrival = story.arrival(to, case.sent.pending.message_id().bare()).await.ok_or("the message did not arrive")?;
-    if let Finding::Refused { code, error, layers, answer, reference } = &arrival.finding {
-        let layers: Vec<_> = layers.iter().map(ToString::to_string).collect();
-        let opened = if layers.is_empty() { "nothing".to_owned() } else { layers.join(", ") };
-        story.out.step("open", format!("{opened}, then refused"), Some(arrival.opening));
-        story.out.verdict("error", false, format!("{code}: {error}"), None);
-        if let Some(reference) = reference {
-            story.out.detail(format!("logged under reference {reference}"));
-        }
-        story.out.detail(format!("answered: {answer}"));
-    }
-    let outcome = from.company.conclude(&case.sent.pending, answer.as_ref().map_err(Clone::clone))?;
+    let round_trip = start.elapsed();
+    story.out.step("send", format!("{size} from {} to {}", pending.us(), pending.them()), None);
+
+    let arrival = arrival(story, to, &case.sent).await?;
+    let refused = show_refusal(story, &arrival);
+    story.out.step("answer", describe_answer(&answer), Some(round_trip));
+    let outcome = from.company.conclude(pending, answer.as_ref().map_err(Clone::clone))?;
     if let SendOutcome::Settled(outcome) = &outcome
         && let Some(evidence) = outcome.evidence()
     {
         story.show_receipt(evidence);
     }
     story.out.step("advice", advice(outcome.advice()), None);
-    Ok(())
+    Ok(refused && outcome.advice() == Advice::ResubmitNewId)
+}
+
+/// What the receiver's log says.
+fn show_refusal(story: &Story<'_>, arrival: &Arrival) -> bool {
+    let Finding::Refused { code, error, layers, reference } = &arrival.finding else {
+        story.out.verdict("open", false, "the message was taken", Some(arrival.opening));
+        return false;
+    };
+    let opened =
+        if layers.is_empty() { "nothing was opened".to_owned() } else { format!("{}, then stopped", list(layers)) };
+    story.out.step("open", opened, Some(arrival.opening));
+    story.out.verdict("error", false, format!("{code}: {error}"), None);
+    if let Some(reference) = reference {
+        story.out.detail(format!("logged under reference {reference}"));
+    }
+    true
+}
+
+async fn arrival(story: &Story<'_>, party: &mut Party, sent: &Outbound) -> Fallible<Box<Arrival>> {
+    let arrival = story.arrival(party, sent.pending.message_id().bare()).await;
+    Ok(arrival.ok_or("the message did not arrive")?)
+}
+
+/// Where `part` starts in `whole`, or 0.
+fn find(whole: &[u8], part: &[u8]) -> usize {
+    whole.windows(part.len().max(1)).position(|window| window == part).unwrap_or_default()
 }
 
 fn advice(advice: Advice) -> &'static str {

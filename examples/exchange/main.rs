@@ -69,7 +69,7 @@ fn complain(text: std::fmt::Arguments<'_>) {
     let _ = write!(std::io::stderr(), "exchange: {text}");
 }
 
-/// Exchanges all documents; tells whether every one was delivered.
+/// Exchanges all documents; tells whether every one was delivered, and every bad message refused.
 async fn run(options: &Options, documents: &[Document]) -> Fallible<bool> {
     let (out, client) = (Terminal::new(), Client::new());
     let (mut orchard, mut harbour) = open_for_business(&out, &client, &options.out).await?;
@@ -81,23 +81,22 @@ async fn run(options: &Options, documents: &[Document]) -> Fallible<bool> {
             for forth in [true, false] {
                 let (from, to) = if forth { (&mut orchard, &mut harbour) } else { (&mut harbour, &mut orchard) };
                 let names = format!("{} to {}", from.company.name(), to.company.name());
-                let title = format!("{}: {names}, {}", document.name, receipt.words());
+                let title = format!("{}: {names}, {} receipt", document.name, receipt.name());
                 out.heading(format_args!("[{}/{all}] {title}", rows.len() + 1));
                 rows.push(story.exchange(document, from, to, receipt).await?);
             }
         }
     }
+    let mut as_expected = true;
     if let (true, Some(document)) = (options.show_failures, documents.first()) {
-        failures::show(&story, document, &mut orchard, &mut harbour).await?;
+        as_expected = failures::show(&story, document, &mut orchard, &mut harbour).await?;
     }
     story.summary(&rows);
     let delivered = rows.iter().filter(|row| row.delivered).count();
+    let folder = shown(&options.out);
     out.blank();
-    out.paragraph(&format!(
-        "{delivered} of {all} delivered. Everything that was sent and received is in {}",
-        shown(&options.out)
-    ));
-    Ok(delivered == all)
+    out.paragraph(&format!("{delivered} of {all} delivered. Everything that was sent and received is in {folder}"));
+    Ok(delivered == all && as_expected)
 }
 
 /// Makes keys, starts both servers, and tells each company about the other.

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use as2_protocol::{
     Accepted, EvidenceRecord, IncomingMdn, Outbound, PendingMdn, PendingReceipt, ReceivedPayload, StoredResponse,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// A folder of one company.
@@ -140,8 +141,14 @@ fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
     write(path, &serde_json::to_vec_pretty(value)?)
 }
 
-/// Writes a file as a whole or not at all, and returns when it would survive a power cut.
+/// Writes a file as a whole or not at all; an error names the file.
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()));
+    replace(path, content).map_err(named)
+}
+
+/// Returns when the content would survive a power cut.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use as2_protocol::bytes::Bytes;
 use as2_protocol::http::{Request, Response};
 use as2_protocol::{
-    Advice, Dispute, Evidence, Layer, Outbound, Outcome, Partner, Proof, SendOutcome, TransportFailure,
+    Advice, Authenticity, Dispute, Evidence, Layer, Outbound, Outcome, Partner, Proof, SendOutcome, TransportFailure,
 };
 
 use crate::Fallible;
@@ -30,10 +30,10 @@ pub(crate) enum Receipt {
 }
 
 impl Receipt {
-    pub(crate) fn words(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Synchronous => "synchronous receipt",
-            Self::Asynchronous => "asynchronous receipt",
+            Self::Synchronous => "synchronous",
+            Self::Asynchronous => "asynchronous",
         }
     }
 
@@ -49,6 +49,13 @@ impl Receipt {
 pub(crate) struct Row {
     pub(crate) delivered: bool,
     cells: Vec<String>,
+}
+
+/// A message that was sent, and the answer to it.
+struct Sending {
+    outcome: SendOutcome,
+    answer: String,
+    round_trip: Duration,
 }
 
 /// How often the same octets are sent when there is no answer, and the pause in between.
@@ -77,24 +84,24 @@ impl Story<'_> {
         let sent = self.prepare(document, &sender, receipt.agreement(&sender))?;
         self.show_request(&sent.request.to_request());
 
-        let (outcome, round_trip) = self.send(&sent, &sender).await?;
+        let Sending { outcome, answer, round_trip } = self.send(&sent, &sender).await?;
         match self.arrival(to, sent.pending.message_id().bare()).await {
             Some(arrival) => self.show_arrival(&arrival),
             None => self.out.verdict("arrival", false, format!("{} saw no message", receiver.name()), None),
         }
         let outcome = match outcome {
             SendOutcome::Awaiting => {
-                self.out.step("answer", "200 OK without a body: the receipt will be posted", Some(round_trip));
+                self.out.step("answer", format!("{answer}; the receipt will be posted"), Some(round_trip));
                 self.wait_for_receipt(from, &sent, start).await
             }
             SendOutcome::Settled(outcome) => {
-                self.out.step("answer", "200 OK with the receipt", Some(round_trip));
+                self.out.step("answer", format!("{answer}, the receipt"), Some(round_trip));
                 Ok(*outcome)
             }
             other => Err(describe(&other)),
         };
         let (delivered, proof) = self.conclude(outcome, &sender, start.elapsed())?;
-        let names = [document.name.as_str(), sender.name(), receiver.name(), receipt.words()];
+        let names = [document.name.as_str(), sender.name(), receiver.name(), receipt.name()];
         let mut cells: Vec<_> = names.map(str::to_owned).into();
         cells.extend([
             number(document.body.len()),
@@ -116,7 +123,8 @@ impl Story<'_> {
         }
         let start = Instant::now();
         let folder = sender.store.save_outbound(&sent)?;
-        self.out.step("save", format!("request and pending receipt in {}", self.short(&folder)), Some(start.elapsed()));
+        self.out.step("save", "request and pending receipt, in", Some(start.elapsed()));
+        self.out.detail(self.short(&folder));
         Ok(sent)
     }
 
@@ -130,15 +138,15 @@ impl Story<'_> {
     }
 
     /// Posts the stored request. Without an answer, the same octets are sent again: the receiver knows duplicates.
-    async fn send(&self, sent: &Outbound, sender: &Company) -> Fallible<(SendOutcome, Duration)> {
+    async fn send(&self, sent: &Outbound, sender: &Company) -> Fallible<Sending> {
         let mut attempt = 1;
         loop {
             let start = Instant::now();
-            let answer: Result<Response<Bytes>, TransportFailure> = self.client.post(sent.request.to_request()).await;
+            let answer = self.client.post(sent.request.to_request()).await;
             let round_trip = start.elapsed();
             let outcome = sender.conclude(&sent.pending, answer.as_ref().map_err(Clone::clone))?;
             if outcome.advice() != Advice::RetrySameId || attempt == ATTEMPTS {
-                return Ok((outcome, round_trip));
+                return Ok(Sending { outcome, answer: describe_answer(&answer), round_trip });
             }
             self.out.step("retry", describe(&outcome), Some(round_trip));
             tokio::time::sleep(PAUSE).await;
@@ -157,10 +165,17 @@ impl Story<'_> {
 
     fn show_arrival(&self, arrival: &Arrival) {
         match &arrival.finding {
-            Finding::Stored { layers, mic, size, path } => {
+            Finding::Stored { layers, authenticity, mic, size, path } => {
                 self.out.step("open", list(layers), Some(arrival.opening));
+                self.out.detail(vouched(authenticity));
                 self.out.detail(format!("MIC {mic}"));
-                self.out.step("store", format!("{} in {}", octets(*size), self.short(path)), Some(arrival.answering));
+                let name = path.file_name().unwrap_or_default().display();
+                self.out.step(
+                    "store",
+                    format!("{} as {name}, then the receipt, in", octets(*size)),
+                    Some(arrival.answering),
+                );
+                self.out.detail(self.short(path.parent().unwrap_or(path)));
             }
             Finding::Duplicate => self.out.step("open", "received before, answered as before", Some(arrival.opening)),
             Finding::Deferred { error } => self.out.verdict("store", false, error, Some(arrival.answering)),
@@ -210,11 +225,7 @@ impl Story<'_> {
         let start = Instant::now();
         let audited = sender.audit(evidence.message_id().bare())?;
         let proof = proof(audited.proof());
-        self.out.step(
-            "audit",
-            "evidence.json read back and verified again, receipt.mime beside it",
-            Some(start.elapsed()),
-        );
+        self.out.step("audit", "evidence.json read back and verified again", Some(start.elapsed()));
         self.out.verdict("verdict", true, format!("delivered; proof level: {proof}"), Some(total));
         Ok((true, proof.to_owned()))
     }
@@ -228,7 +239,7 @@ impl Story<'_> {
             self.out.detail(line);
         }
         match evidence.signer() {
-            Some(signer) => self.out.detail(format!("signed: {}", signer.subject())),
+            Some(signer) => self.out.detail(format!("signed by {}", signer.subject())),
             None => self.out.detail("not signed"),
         }
     }
@@ -246,7 +257,22 @@ impl Story<'_> {
     }
 }
 
-fn list(layers: &[Layer]) -> String {
+/// What an HTTP answer looks like from outside.
+pub(crate) fn describe_answer(answer: &Result<Response<Bytes>, TransportFailure>) -> String {
+    match answer {
+        Ok(response) => format!("{}, {}", response.status(), octets(response.body().len())),
+        Err(failure) => failure.to_string(),
+    }
+}
+
+fn vouched(authenticity: &Authenticity) -> String {
+    match authenticity {
+        Authenticity::Signed { certificate } => format!("signed by {}", certificate.subject()),
+        _ => "nobody vouches for the sender".to_owned(),
+    }
+}
+
+pub(crate) fn list(layers: &[Layer]) -> String {
     let names: Vec<_> = layers.iter().map(ToString::to_string).collect();
     names.join(", ")
 }

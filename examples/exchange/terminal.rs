@@ -8,6 +8,8 @@ const WIDTH: usize = 104;
 const LABEL: usize = 9;
 const TIME: usize = 10;
 const MARGIN: usize = 2;
+/// Indentation of the second and further lines of an entry.
+const HANGING: usize = 2;
 
 /// Standard output.
 pub(crate) struct Terminal {
@@ -88,12 +90,12 @@ impl Terminal {
 
     /// Label, text in as many lines as it needs, and the time at the right edge of the first one.
     fn entry(&self, label: &str, text: &str, time: Option<Duration>, paint: impl Fn(&str) -> String) {
-        let room = WIDTH - MARGIN - LABEL - time.map_or(0, |_| TIME);
+        let room = WIDTH - MARGIN - LABEL - HANGING - time.map_or(0, |_| TIME);
         for (index, line) in wrap(text, room).iter().enumerate() {
-            let label = if index == 0 { label } else { "" };
-            let label = self.paint(Style::Bold, &format!("{label:LABEL$}"));
+            let (label, hanging) = if index == 0 { (label, 0) } else { ("", HANGING) };
+            let label = self.paint(Style::Bold, &format!("{label:LABEL$}{:hanging$}", ""));
             let time = time.filter(|_| index == 0).map(|time| {
-                let gap = TIME + room.saturating_sub(line.chars().count());
+                let gap = TIME + HANGING + room.saturating_sub(line.chars().count());
                 self.paint(Style::Dim, &format!("{:>gap$}", duration(time)))
             });
             let line = format!("{:MARGIN$}{label}{}{}", "", paint(line), time.unwrap_or_default());
@@ -134,10 +136,10 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// `3.2 ms`, or `1.25 s` from a second on.
+/// `3.25 ms`, or `1.25 s` from a second on.
 pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
-    if seconds < 1.0 { format!("{:.1} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") }
+    if seconds < 1.0 { format!("{:.2} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") }
 }
 
 /// `1,152 octets`
