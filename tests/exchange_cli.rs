@@ -3,6 +3,7 @@
 //! Cargo builds examples before tests, except for `cargo test --test exchange_cli` alone: then the checks are skipped
 //! unless the example was built before.
 #![cfg(all(feature = "rustcrypto", feature = "serde"))]
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use std::fs;
 use std::path::{Path, PathBuf};

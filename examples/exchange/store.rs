@@ -116,7 +116,7 @@ impl Store {
 }
 
 /// A partner's text as a file name: what is short and harmless stays readable, anything else becomes a hash.
-/// Two texts never share a name: a hash is told from a readable name by its mark.
+/// Two texts share a name only where the file system ignores case: no readable name looks like a hash.
 fn file_name(text: &str) -> String {
     let harmless = |octet: u8| octet.is_ascii_alphanumeric() || b" -_@.".contains(&octet);
     let edges = |octet: u8| octet.is_ascii_alphanumeric();

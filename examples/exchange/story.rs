@@ -169,13 +169,10 @@ impl Story<'_> {
                 self.out.step("open", list(layers), Some(arrival.opening));
                 self.out.detail(vouched(authenticity));
                 self.out.detail(format!("MIC {mic}"));
-                let name = path.file_name().unwrap_or_default().display();
-                self.out.step(
-                    "store",
-                    format!("{} as {name}, then the receipt, in", octets(*size)),
-                    Some(arrival.answering),
-                );
-                self.out.detail(self.short(path.parent().unwrap_or(path)));
+                let (folder, name) = self.message_folder(path);
+                let text = format!("{} as {name}, then the receipt, in", octets(*size));
+                self.out.step("store", text, Some(arrival.answering));
+                self.out.detail(folder);
             }
             Finding::Duplicate => self.out.step("open", "received before, answered as before", Some(arrival.opening)),
             Finding::Deferred { error } => self.out.verdict("store", false, error, Some(arrival.answering)),
@@ -194,8 +191,8 @@ impl Story<'_> {
         };
         let settled = party.events.next(wanted, |text| self.out.step("log", text, None)).await;
         let settled = settled.ok_or("no receipt was posted in time")?;
-        let text = format!("posted to us, matched by Original-Message-ID <{message_id}>");
-        self.out.step("post", text, Some(start.elapsed()));
+        self.out.step("post", "the receipt comes to our server and finds its message", Some(start.elapsed()));
+        self.out.detail(format!("Original-Message-ID <{message_id}>"));
         self.out.detail(format!("judged and archived in {}", duration(settled.judging)));
         Ok(settled.outcome)
     }
@@ -250,6 +247,12 @@ impl Story<'_> {
         let cells: Vec<_> = rows.iter().map(|row| row.cells.clone()).collect();
         let head = ["document", "from", "to", "receipt", "octets", "on wire", "time", "proof"];
         self.out.table(&head, &cells);
+    }
+
+    /// The folder of a received message, and the name of the document in it.
+    fn message_folder(&self, document: &Path) -> (String, String) {
+        let folder = document.ancestors().nth(2).unwrap_or(document);
+        (self.short(folder), document.strip_prefix(folder).unwrap_or(document).display().to_string())
     }
 
     fn short(&self, path: &Path) -> String {

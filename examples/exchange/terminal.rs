@@ -139,7 +139,11 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 /// `3.25 ms`, or `1.25 s` from a second on.
 pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
-    if seconds < 1.0 { format!("{:.2} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") }
+    match seconds {
+        ..0.000_01 => "<0.01 ms".to_owned(),
+        ..1.0 => format!("{:.2} ms", seconds * 1000.0),
+        _ => format!("{seconds:.2} s"),
+    }
 }
 
 /// `1,152 octets`
