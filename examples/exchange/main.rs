@@ -4,8 +4,8 @@
 //! cargo run --release --example exchange -- [FILE] [--show-failures] [--out DIR]
 //! ```
 //!
-//! Read [`company`] first: it holds all that an application does with this crate. [`keys`] makes certificates,
-//! [`http`] is the transport (hyper), [`store`] the files; [`story`] and [`failures`] tell what happens.
+//! Read `company.rs` first: it holds all that an application does with this crate. `keys.rs` makes certificates,
+//! `http.rs` is the transport (hyper), `store.rs` the files; `story.rs` and `failures.rs` tell what happens.
 
 mod company;
 mod failures;

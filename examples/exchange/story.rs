@@ -309,7 +309,7 @@ fn describe(outcome: &SendOutcome) -> String {
     }
 }
 
-/// The spelling of a header name on the wire, see [`Client`].
+/// The spelling of a header name on the wire, see `http.rs`.
 fn title_case(name: &str) -> String {
     let mut upper = true;
     let spell = |letter: char| {
