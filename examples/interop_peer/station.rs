@@ -36,7 +36,7 @@ pub(crate) struct Station {
     receipt_url: String,
     count: AtomicU64,
     /// Asynchronous receipts are handed to whoever waits for this Message-ID.
-    waiting: Mutex<HashMap<String, oneshot::Sender<IncomingMdn>>>,
+    waiting: Mutex<HashMap<String, oneshot::Sender<Box<IncomingMdn>>>>,
 }
 
 impl Station {
@@ -100,13 +100,13 @@ impl Station {
     fn take_receipt(&self, mdn: IncomingMdn) -> Result<Reply, Trouble> {
         let id = mdn.original_message_id().map(|id| id.bare()).unwrap_or_default();
         let waiting = self.waiting().remove(&id);
-        match waiting.map(|sender| sender.send(mdn)) {
+        match waiting.map(|sender| sender.send(Box::new(mdn))) {
             Some(Ok(())) => Ok(Reply::received()),
             _ => Err(Trouble::other(format!("a receipt for {id:?}, which nobody waits for"))),
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<IncomingMdn>>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<Box<IncomingMdn>>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -399,7 +399,7 @@ def run_all(options):
             for sender, receiver in ((left, right), (right, left)):
                 if case.only not in (None, sender.side):
                     continue
-                if options.self_test and case.only == "left":
+                if options.self_test and (case.only == "left" or case.order["sign"] == "sha-1"):
                     skipped += 1
                     continue
                 label = f"{NAMES[sender.side]} -> {NAMES[receiver.side]}: {case.name}"
@@ -429,7 +429,7 @@ def run_all(options):
         print(f"FAILED known-divergences.tsv: no such case ran: {stale}")
         return 1
     print(f"{len(diverged)} known divergences")
-    tail = f", {skipped} that only our side can send left out" if skipped else ""
+    tail = f", {skipped} that need our side left out" if skipped else ""
     print(f"{passed} exchanges agree ({time.monotonic() - began:.0f} s){tail}")
     return 0
 

@@ -7,7 +7,6 @@ Needs the standard library only.
 
 import argparse
 import base64
-import json
 import re
 import sys
 import zlib
@@ -231,11 +230,6 @@ def request(args):
     write(args.output, lines.encode() + head + body)
 
 
-def field(args):
-    value = json.loads(read(args.input)).get(args.name)
-    print("" if value is None else value)
-
-
 def flip(args):
     """Changes one octet: the last one before the end of `--find`, or the one in the middle."""
     octets = bytearray(read(args.input))
@@ -250,15 +244,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    def command(run, *options, output=True):
+    def command(run, *options):
         sub = commands.add_parser(run.__name__.replace("_", "-"), help=run.__doc__)
         sub.add_argument("input")
-        if output:
-            sub.add_argument("output")
+        sub.add_argument("output")
         for option, default in options:
             sub.add_argument(option, default=default)
         sub.set_defaults(run=run)
-        return sub
 
     command(layer)
     command(inflate)
@@ -268,7 +260,6 @@ def main():
     command(wrap_cms, ("--encoding", "binary"), ("--smime-type", "enveloped-data"))
     command(request, ("--from", "LEFT"), ("--to", "RIGHT"), ("--micalg", "sha-256"), ("--id", "1"))
     command(flip, ("--find", None))
-    command(field, output=False).add_argument("name")
     args = parser.parse_args()
     args.run(args)
 
