@@ -6,6 +6,9 @@
 pub(crate) mod ber;
 pub(crate) mod compressed;
 pub(crate) mod content;
+#[cfg(test)]
+#[cfg(feature = "rustcrypto")]
+mod corpus_tests;
 pub(crate) mod enveloped;
 pub(crate) mod signed;
 pub(crate) mod write;

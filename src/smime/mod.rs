@@ -5,11 +5,24 @@
 pub(crate) mod compress;
 pub(crate) mod decrypt;
 pub(crate) mod encrypt;
+#[cfg(test)]
+#[cfg(feature = "rustcrypto")]
+pub(crate) mod fixtures;
 pub(crate) mod layer;
 pub(crate) mod mic;
 pub(crate) mod peel;
 pub(crate) mod sign;
 pub(crate) mod verify;
+
+#[cfg(test)]
+#[cfg(feature = "rustcrypto")]
+mod envelope_tests;
+#[cfg(test)]
+#[cfg(feature = "rustcrypto")]
+mod signature_tests;
+#[cfg(test)]
+#[cfg(feature = "rustcrypto")]
+mod writer_tests;
 
 use bytes::Bytes;
 
