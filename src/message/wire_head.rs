@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use crate::error::Rejection;
 use crate::limits::Limits;
 use crate::mime::header::{Fields, HeadReader};
+use crate::mime::{Error, ErrorKind};
 
 /// Reads a saved HTTP/1 request: start line, header fields, body.
 ///
@@ -39,7 +40,9 @@ pub fn read_response(octets: &Bytes, limits: &Limits) -> Result<Response<Bytes>,
 
 fn read(octets: &Bytes, limits: &Limits) -> Result<(String, HeaderMap, Bytes), Rejection> {
     let mut reader = HeadReader::new(limits);
-    let end = reader.push(octets).map_err(Rejection::Head)?.unwrap_or(octets.len());
+    // A header that is cut off could be read as that of another, shorter message.
+    let no_end = || Rejection::Head(Error::new(ErrorKind::NoBlankLine, octets.len()));
+    let end = reader.push(octets).map_err(Rejection::Head)?.ok_or_else(no_end)?;
     let (block, body) = (octets.slice(..end), octets.slice(end..));
     let line_end = block.iter().position(|octet| *octet == b'\n').map_or(block.len(), |position| position + 1);
     let start = String::from_utf8_lossy(&block.slice(..line_end)).trim_end().to_owned();
@@ -52,4 +55,21 @@ fn read(octets: &Bytes, limits: &Limits) -> Result<(String, HeaderMap, Bytes), R
         }
     }
     Ok((start, headers, body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_that_is_cut_off_is_no_message() {
+        let whole = b"POST /as2 HTTP/1.1\r\nAS2-From: a\r\nAS2-To: b\r\n\r\n";
+        assert!(read_request(&Bytes::from_static(whole), &Limits::default()).unwrap().body().is_empty());
+        for end in 0..whole.len() {
+            let cut = Bytes::copy_from_slice(&whole[..end]);
+            let error = read_request(&cut, &Limits::default()).unwrap_err();
+            assert_eq!(error, Rejection::Head(Error::new(ErrorKind::NoBlankLine, end)));
+            assert!(read_response(&cut, &Limits::default()).is_err());
+        }
+    }
 }
