@@ -1,6 +1,8 @@
 //! Keys, partners and saved traffic for the integration tests.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its own part of it
 
+pub mod keys;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
