@@ -120,6 +120,14 @@ impl Tokenizer {
         Ok((self.consume(header.size), Event::Start(header.tag)))
     }
 
+    /// Takes the element that has just started as a whole: what is in it is not looked at. It has no effect on
+    /// elements of indefinite length, whose end is found inside only.
+    pub(crate) fn skip_inside(&mut self) {
+        if let Some(Frame { end: Some(_), constructed, .. }) = self.stack.last_mut() {
+            *constructed = false;
+        }
+    }
+
     fn consume(&mut self, length: usize) -> usize {
         self.offset = self.offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
         length

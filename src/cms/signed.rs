@@ -43,7 +43,8 @@ impl SignedData {
             match captured.tag {
                 ber::CONTEXT_0_CONSTRUCTED => {
                     let mut cursor = Cursor::new(element.content, depth);
-                    while let Some(certificate) = cursor.next()? {
+                    // The agreement's certificates decide; those that came along only explain.
+                    while let Ok(Some(certificate)) = cursor.next() {
                         if certificate.tag == ber::SEQUENCE {
                             certificates.push(captured.raw.slice_ref(certificate.raw));
                         }
