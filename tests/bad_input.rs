@@ -113,7 +113,7 @@ impl Asked {
             }
             Some(ReceiptDelivery::Sync) => {
                 assert_eq!(response.status(), StatusCode::OK, "{what}");
-                let receipt = read_receipt(response);
+                let receipt = receipt_in(&response);
                 assert_eq!(receipt.disposition().unwrap().is_positive(), delivered, "{what}");
                 let about = receipt.original_message_id().map(|id| id.raw().to_vec());
                 let clean = self.message_id.iter().all(|octet| (b' '..=b'~').contains(octet));
@@ -121,16 +121,6 @@ impl Asked {
             }
             Some(other) => panic!("{what}: {other:?}"),
         }
-    }
-}
-
-fn read_receipt(response: http::Response<Bytes>) -> IncomingMdn {
-    let (parts, body) = response.into_parts();
-    let mut request = http::Request::new(body);
-    (*request.method_mut(), *request.headers_mut()) = (http::Method::POST, parts.headers);
-    match parse(request) {
-        Inbound::Mdn(receipt) => receipt,
-        other => panic!("not a receipt: {other:?}"),
     }
 }
 

@@ -38,6 +38,12 @@ impl Entity {
         self.raw.slice(self.body_at..)
     }
 
+    /// Whether the header block is printable ASCII.
+    pub(crate) fn has_plain_head(&self) -> bool {
+        let head = self.raw.get(..self.body_at).unwrap_or_default();
+        head.iter().all(|octet| matches!(octet, b' '..=b'~' | b'\t' | b'\r' | b'\n'))
+    }
+
     /// The Content-Type, if there is one.
     pub(crate) fn content_type(&self) -> Option<Result<ContentType, Error>> {
         self.fields.get("content-type").map(|value| ContentType::read(&value))

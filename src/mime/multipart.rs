@@ -70,6 +70,9 @@ pub(crate) struct LineEnds {
 
 /// White space after a boundary that is still taken for padding; more is no delimiter, and the scan stays linear.
 const MAX_PADDING: usize = 256;
+/// Octets of white space after the close delimiter that count as nothing: two line ends. The shortest padding that
+/// consists of white space has nine octets.
+const MAX_EPILOGUE: usize = 4;
 /// RFC 2046 allows 70 octets; longer ones are met.
 const MAX_BOUNDARY: usize = 200;
 
@@ -274,9 +277,11 @@ impl Multipart {
         Ok(split)
     }
 
-    /// Whether nothing but white space follows a proper close delimiter.
+    /// Whether nothing but a line end or two follows a proper close delimiter. A longer run of white space could be
+    /// what is left of a padding whose last octet was changed.
     pub(crate) fn exactly_consumed(&self) -> bool {
-        self.closed == Closed::Proper && self.epilogue.iter().all(|octet| matches!(octet, b'\r' | b'\n' | b' ' | b'\t'))
+        let blank = self.epilogue.iter().all(|octet| matches!(octet, b'\r' | b'\n' | b' ' | b'\t'));
+        self.closed == Closed::Proper && blank && self.epilogue.len() <= MAX_EPILOGUE
     }
 }
 

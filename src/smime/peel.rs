@@ -172,6 +172,10 @@ impl Peel {
         let signed = read_signature(cms.clone(), &self.terms.limits)?;
         self.trail.signature_cms = Some(cms);
         self.verify(content.clone(), &signed, exact)?;
+        if self.exposure == Exposure::Sealed && !exact {
+            // Blocks that were appended to the ciphertext would tell whether their padding is good.
+            return Err(ReceiveError::UnsupportedContent("multipart/signed with octets behind its end".to_owned()));
+        }
         let actual = self.trail.signature.as_ref().map(|signature| signature.scheme().digest());
         self.trail.notes.extend(actual.and_then(|actual| micalg_note(micalg, actual)));
         self.enter(content)
@@ -181,6 +185,7 @@ impl Peel {
     /// Sterling binary without a label).
     fn signature_part(&mut self, part: Bytes) -> Result<Bytes, ReceiveError> {
         let entity = Entity::parse(part, &self.terms.limits).map_err(mime("signature part"))?;
+        self.check_head(&entity, "signature part")?;
         let essence = match entity.content_type() {
             Some(Ok(content_type)) => content_type.essence().to_owned(),
             _ => String::new(),
@@ -334,6 +339,9 @@ impl Peel {
                     body: entity.body(),
                     whole: Some(content),
                 };
+                if !matches!(self.kind(), Kind::Payload) {
+                    self.check_head(&entity, "inner entity")?;
+                }
             }
             // mendelson encrypts unsigned payloads without any MIME header.
             _ if self.may_be_bare() => {
@@ -350,6 +358,16 @@ impl Peel {
             Ok(_) | Err(_) => return Err(ReceiveError::BareContent),
         }
         Ok(())
+    }
+
+    /// A changed block of ciphertext becomes random octets. If a header in front of a signature could swallow them,
+    /// the receipt would tell whether they hold a line end (RFC 8551 section 6).
+    fn check_head(&self, entity: &Entity, part: &'static str) -> Result<(), ReceiveError> {
+        if self.exposure != Exposure::Sealed || entity.has_plain_head() {
+            return Ok(());
+        }
+        let kind = crate::mime::ErrorKind::FieldValue("a field".to_owned());
+        Err(ReceiveError::Mime { part, error: crate::mime::Error::new(kind, 0) })
     }
 
     /// Content that names no type is taken only from somebody who proved who he is, or by agreement.

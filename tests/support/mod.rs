@@ -1,6 +1,7 @@
 //! Keys, partners and saved traffic for the integration tests.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its own part of it
 
+pub mod der;
 pub mod keys;
 
 use std::path::PathBuf;
@@ -79,5 +80,15 @@ pub fn envelope(request: http::Request<Bytes>) -> Envelope {
     match parse(request) {
         Inbound::Message(envelope) => envelope,
         other => panic!("not a message: {other:?}"),
+    }
+}
+
+/// The receipt in an HTTP response.
+pub fn receipt_in(response: &http::Response<Bytes>) -> IncomingMdn {
+    let mut request = http::Request::post("/as2").body(response.body().clone()).unwrap();
+    *request.headers_mut() = response.headers().clone();
+    match parse(request) {
+        Inbound::Mdn(receipt) => receipt,
+        other => panic!("not a receipt: {other:?}"),
     }
 }
