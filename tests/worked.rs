@@ -221,7 +221,7 @@ fn z02_a_signature_by_somebody_else_is_an_authentication_failure() {
     let expected = worked_certificate("alice-sign");
     match refused.error() {
         ReceiveError::Authentication(AuthenticationFault::UntrustedSigner { subject, fingerprint }) => {
-            assert_eq!((&**subject, &*fingerprint), (expected.subject(), &expected.fingerprint_hex()));
+            assert_eq!((&**subject, &**fingerprint), (expected.subject(), &*expected.fingerprint_hex()));
         }
         other => panic!("{other:?}"),
     }
