@@ -202,7 +202,8 @@ fn accept_terms_change_what_is_taken() {
     for message in [&both.request, &plain.request] {
         assert_eq!(code(message, |_| ()), None);
     }
-    let cases: [(&StoredRequest, fn(&mut AcceptTerms), &str); 7] = [
+    type Change = fn(&mut AcceptTerms);
+    let cases: [(&StoredRequest, Change, &str); 7] = [
         (&plain.request, |accept| accept.signature = Requirement::Require, "INSUFFICIENT_SECURITY"),
         (&both.request, |accept| accept.signature = Requirement::Forbid, "INSUFFICIENT_SECURITY"),
         (&plain.request, |accept| accept.encryption = Requirement::Require, "INSUFFICIENT_SECURITY"),
