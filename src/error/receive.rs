@@ -100,9 +100,6 @@ pub enum ReceiveError {
     /// Decrypted content has no MIME header, and nothing authenticates it.
     #[error("the decrypted content has no MIME header and is not authenticated")]
     BareContent,
-    /// The application refused the payload.
-    #[error("refused by the application: {0}")]
-    Application(String),
 }
 
 impl ReceiveError {
@@ -128,7 +125,6 @@ impl ReceiveError {
             Self::UnsupportedMicAlgorithms(_) => "RECEIPT_MIC_ALGORITHMS",
             Self::Limit { .. } => "LIMIT",
             Self::BareContent => "BARE_CONTENT",
-            Self::Application(_) => "APPLICATION",
         }
     }
 }
@@ -189,8 +185,7 @@ pub(crate) fn answer(error: &ReceiveError, exposure: Exposure, explain: Explain)
         | ReceiveError::UnsupportedContent(_)
         | ReceiveError::Limit { .. }
         | ReceiveError::KeyUnavailable(_)
-        | ReceiveError::BareContent
-        | ReceiveError::Application(_) => exact(Disposition::error("unexpected-processing-error")),
+        | ReceiveError::BareContent => exact(Disposition::error("unexpected-processing-error")),
         ReceiveError::Decryption(_) => Answer::uniform(),
         ReceiveError::NoRecipient { .. } if explain == Explain::Uniform => Answer::uniform(),
         ReceiveError::EnvelopeFormat(_) | ReceiveError::NoRecipient { .. } => {
