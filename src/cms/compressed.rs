@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::cms::ber::{self, Cursor};
-use crate::cms::content::Structure;
+use crate::cms::reader::Structure;
 use crate::cms::write::{Nest, integer, oid as write_oid};
 use crate::cms::{AlgorithmIdentifier, Error, ErrorKind, oid};
 use crate::limits::Limits;

@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use super::ber::{self, Cursor};
 use super::compressed::CompressedData;
-use super::content::{ContentInfo, ContentKind, ContentReader, Event, Structure, read as read_whole};
+use super::content::{ContentInfo, read as read_whole};
 use super::enveloped::{self, AuthEnvelopedData, EnvelopedData, Recipient};
+use super::reader::{ContentKind, ContentReader, Event, Structure};
 use super::signed::SignedData;
 use super::write::tlv;
 use super::{AlgorithmIdentifier, Error, ErrorKind, oid};

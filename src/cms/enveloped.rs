@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::cms::ber::{self, Cursor, to_der};
-use crate::cms::content::{Captured, Structure};
+use crate::cms::reader::{Captured, Structure};
 use crate::cms::signed::{set_of, whole};
 use crate::cms::write::{Nest, integer, oid as write_oid, size, tlv};
 use crate::cms::{AlgorithmIdentifier, EntityId, EntityIdRef, Error, ErrorKind, oid};

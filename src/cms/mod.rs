@@ -10,6 +10,7 @@ pub(crate) mod content;
 #[cfg(feature = "rustcrypto")]
 mod corpus_tests;
 pub(crate) mod enveloped;
+pub(crate) mod reader;
 pub(crate) mod signed;
 pub(crate) mod write;
 

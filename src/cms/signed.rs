@@ -8,7 +8,7 @@ use der::asn1::{GeneralizedTime, UtcTime};
 use der::{DateTime, Decode as _, Encode as _};
 
 use crate::cms::ber::{self, Cursor, Element, to_der};
-use crate::cms::content::{Captured, Structure};
+use crate::cms::reader::{Captured, Structure};
 use crate::cms::write::{integer, oid as write_oid, tlv};
 use crate::cms::{AlgorithmIdentifier, EntityId, EntityIdRef, Error, ErrorKind, oid, read_oid};
 use crate::limits::Limits;
