@@ -124,8 +124,11 @@ impl Asked {
     }
 }
 
+/// A name, and how the octets of a case are changed at a position.
+type Mutation = (&'static str, fn(&Case, usize) -> Option<Bytes>);
+
 /// The mutants of every position, in two threads; each mutation gives nothing where it does not apply.
-fn at_every_octet(name: &str, mutations: &[(&str, fn(&Case, usize) -> Option<Bytes>)]) -> Vec<Fate> {
+fn at_every_octet(name: &str, mutations: &[Mutation]) -> Vec<Fate> {
     let case = Case::new(name);
     assert_eq!(case.take(&case.wire, "unchanged"), Fate::Delivered);
     let half = |parity: usize| {
@@ -167,7 +170,7 @@ fn shorten(case: &Case, position: usize) -> Option<Bytes> {
     Some([head.as_bytes(), &case.wire[body_at..position]].concat().into())
 }
 
-const FLIPS: [(&str, fn(&Case, usize) -> Option<Bytes>); 2] = [
+const FLIPS: [Mutation; 2] = [
     ("flip of the lowest bit", |case, position| flip(case, position, 0x01)),
     ("flip of the highest bit", |case, position| flip(case, position, 0x80)),
 ];

@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Der {
     Primitive(u8, Vec<u8>),
-    Constructed(u8, Vec<Der>),
+    Constructed(u8, Vec<Self>),
 }
 
 impl Der {
