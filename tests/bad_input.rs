@@ -1,4 +1,5 @@
 //! Every octet of valid messages, changed and cut away: there is always an answer, and never a wrong order.
+#![cfg(all(feature = "rustcrypto", feature = "serde"))]
 
 mod support;
 

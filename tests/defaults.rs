@@ -1,4 +1,5 @@
 //! What is written unless something else is agreed, and stored forms of earlier versions, which must stay readable.
+#![cfg(all(feature = "rustcrypto", feature = "serde"))]
 
 #[path = "support/dissect.rs"]
 mod dissect;

@@ -1,4 +1,5 @@
 //! Private keys that live elsewhere and answer later: an HSM on another thread.
+#![cfg(all(feature = "rustcrypto", feature = "serde"))]
 
 mod support;
 

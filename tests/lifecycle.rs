@@ -1,4 +1,5 @@
 //! Whole exchanges against ourselves.
+#![cfg(all(feature = "rustcrypto", feature = "serde"))]
 
 mod support;
 

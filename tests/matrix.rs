@@ -1,4 +1,5 @@
 //! Every layering of RFC 4130 and RFC 5402 with every kind of receipt, against an independent integrity check.
+#![cfg(all(feature = "rustcrypto", feature = "serde"))]
 
 #[path = "support/dissect.rs"]
 mod dissect;

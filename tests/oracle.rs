@@ -1,4 +1,5 @@
 //! What a sender can learn from the answers to changed encrypted messages: nothing (RFC 8551 section 6, RFC 3218).
+#![cfg(all(feature = "rustcrypto", feature = "serde"))]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Every term of an agreement has an effect that can be seen.
+#![cfg(all(feature = "rustcrypto", feature = "serde"))]
 
 #[path = "support/dissect.rs"]
 mod dissect;

@@ -1,4 +1,5 @@
 //! Every error of a received message, from the request to the receipt that answers it.
+#![cfg(all(feature = "rustcrypto", feature = "serde"))]
 
 #[path = "support/dissect.rs"]
 mod dissect;

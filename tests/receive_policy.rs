@@ -1,5 +1,6 @@
 //! What Bob answers besides the error itself: to strangers, to wishes about receipts, without a usable key, without
 //! storage, and about the inside of an envelope.
+#![cfg(all(feature = "rustcrypto", feature = "serde"))]
 
 #[path = "support/dissect.rs"]
 mod dissect;

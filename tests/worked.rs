@@ -1,4 +1,5 @@
 //! The worked examples: made with OpenSSL, from "Alice Corp" to "bob", with the MICs that they must have.
+#![cfg(all(feature = "rustcrypto", feature = "serde"))]
 
 mod support;
 

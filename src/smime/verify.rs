@@ -306,7 +306,8 @@ fn check_protection(attributes: &SignedAttributes, signer: &SignerInfo) -> Resul
         return Ok(());
     };
     let same_digest = protection.digest.oid == signer.digest_algorithm.oid;
-    let same_signature = protection.signature.is_none_or(|named| named.oid == signer.signature_algorithm.oid);
+    // The signature algorithm must be named in SignedData.
+    let same_signature = protection.signature.is_some_and(|named| named.oid == signer.signature_algorithm.oid);
     if same_digest && same_signature {
         return Ok(());
     }
