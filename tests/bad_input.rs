@@ -1,5 +1,6 @@
 //! Every octet of valid messages, changed and cut away: there is always an answer, and never a wrong order.
 #![cfg(all(feature = "rustcrypto", feature = "serde"))]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 
@@ -125,11 +126,11 @@ impl Asked {
     }
 }
 
-/// A name, and how the octets of a case are changed at a position.
-type Mutation = (&'static str, fn(&Case, usize) -> Option<Bytes>);
+/// Changes a message at one octet; gives nothing where that is not possible.
+type Mutation = fn(&Case, usize) -> Option<Bytes>;
 
-/// The mutants of every position, in two threads; each mutation gives nothing where it does not apply.
-fn at_every_octet(name: &str, mutations: &[Mutation]) -> Vec<Fate> {
+/// The mutants of every position, in two threads.
+fn at_every_octet(name: &str, mutations: &[(&str, Mutation)]) -> Vec<Fate> {
     let case = Case::new(name);
     assert_eq!(case.take(&case.wire, "unchanged"), Fate::Delivered);
     let half = |parity: usize| {
@@ -171,7 +172,7 @@ fn shorten(case: &Case, position: usize) -> Option<Bytes> {
     Some([head.as_bytes(), &case.wire[body_at..position]].concat().into())
 }
 
-const FLIPS: [Mutation; 2] = [
+const FLIPS: [(&str, Mutation); 2] = [
     ("flip of the lowest bit", |case, position| flip(case, position, 0x01)),
     ("flip of the highest bit", |case, position| flip(case, position, 0x80)),
 ];

@@ -1,5 +1,6 @@
 //! What a sender can learn from the answers to changed encrypted messages: nothing (RFC 8551 section 6, RFC 3218).
 #![cfg(all(feature = "rustcrypto", feature = "serde"))]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 
@@ -145,10 +146,10 @@ impl Target {
         cms.write().into()
     }
 
-    fn open(&self, body: Bytes) -> Result<Accepted, Refused> {
+    fn open(&self, body: Bytes) -> Result<Accepted, Box<Refused>> {
         let mut request = Request::post("/as2").body(body).unwrap();
         *request.headers_mut() = self.headers.clone();
-        envelope(request).open(&self.us, Some(&self.partner), now())
+        envelope(request).open(&self.us, Some(&self.partner), now()).map_err(Box::new)
     }
 
     fn answer(&self, body: Bytes) -> Seen {
