@@ -1,1 +1,290 @@
-//! Bodies of the fuzz targets.
+//! Bodies of the fuzz targets: whatever octets arrive, the readers return, and agree with themselves.
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod keys;
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+
+use crate::cms::content::{self, ContentInfo, ContentKind, ContentReader};
+use crate::cms::{ber, enveloped};
+use crate::limits::Limits;
+use crate::mdn::{Disposition, Report, find_report};
+use crate::message::parser::{Inbound, MessageParser};
+use crate::message::received::Envelope;
+use crate::mime::entity::Entity;
+use crate::mime::header::HeadReader;
+use crate::mime::multipart::{Event, Multipart, Scanner};
+use crate::mime::param::{ContentDisposition, ContentType};
+use crate::mime::transfer::{Decoder, TransferEncoding, decode};
+use crate::receipt::builder::{FollowUp, Reply};
+use crate::receipt::incoming::{IncomingMdn, ParkedMdn};
+use crate::receipt::outcome::{Outcome, SendOutcome};
+use crate::receipt::pending::PendingReceipt;
+use crate::smime::compress::{InflateBudget, Inflater, compress, inflate};
+
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    (limits.inflated, limits.inflate_allowance) = (1 << 20, 1 << 16);
+    limits
+}
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_478_400)
+}
+
+/// Header, transfer encoding and parts of an entity, at once and octet by octet.
+pub fn entity(data: &[u8]) {
+    let (limits, raw) = (limits(), Bytes::copy_from_slice(data));
+    let mut reader = HeadReader::new(&limits);
+    let stepwise = data.iter().position(|octet| matches!(reader.push(&[*octet]), Ok(Some(_)) | Err(_)));
+    let Ok(entity) = Entity::parse(raw, &limits) else { return };
+    let body = entity.body();
+    assert_eq!(stepwise.map(|last| last + 1), Some(data.len() - body.len()));
+    if let Ok(encoding) = entity.transfer_encoding() {
+        transfer(encoding, &body);
+    }
+    let Some(Ok(content_type)) = entity.content_type() else { return };
+    if let Some(boundary) = content_type.param("boundary") {
+        parts(&body, boundary, &limits);
+    }
+}
+
+fn transfer(encoding: TransferEncoding, body: &Bytes) {
+    let (mut decoder, mut out) = (Decoder::new(encoding), Vec::new());
+    let pushed = body.iter().try_for_each(|octet| decoder.push(&[*octet], &mut out));
+    let stepwise = pushed.and_then(|()| decoder.finish(&mut out)).map(|()| Bytes::from(out));
+    assert_eq!(decode(encoding, body.clone()), stepwise);
+}
+
+fn parts(body: &Bytes, boundary: &str, limits: &Limits) {
+    let (Ok(whole), Ok(mut scanner)) = (Multipart::split(body, boundary, limits), Scanner::new(boundary, limits))
+    else {
+        return;
+    };
+    let (mut parts, mut carry) = (Vec::<Vec<u8>>::new(), Vec::new());
+    for (at, octet) in body.iter().enumerate() {
+        carry.push(*octet);
+        loop {
+            let (length, event) = scanner.step(&carry, at + 1 == body.len()).unwrap();
+            let octets: Vec<u8> = carry.drain(..length).collect();
+            match event {
+                Event::NeedMore => break,
+                Event::Delimiter => parts.push(Vec::new()),
+                Event::Part => parts.last_mut().unwrap().extend(octets),
+                Event::Preamble | Event::Close(_) | Event::Epilogue => {}
+            }
+        }
+    }
+    assert_eq!(whole.parts, parts);
+}
+
+/// Media types and file names: what is understood and clean is written so that it is understood again.
+pub fn parameters(data: &[u8]) {
+    if let Ok(read) = ContentType::read(data) {
+        let written = read.to_string();
+        if let Ok(strict) = written.parse::<ContentType>() {
+            assert_eq!(ContentType::read(strict.to_string().as_bytes()), Ok(strict));
+        }
+    }
+    let _ = ContentDisposition::read(data).filename();
+    let name = String::from_utf8_lossy(data);
+    let written = ContentDisposition::write_attachment(&name);
+    assert!(written.bytes().all(|octet| (b' '..=b'~').contains(&octet)));
+    // Encoded words are decoded wherever they stand, since peers write them here.
+    if !name.is_empty() && !name.contains("=?") {
+        assert_eq!(ContentDisposition::read(written.as_bytes()).filename().as_deref(), Some(&*name));
+    }
+}
+
+/// BER becomes DER, which stays DER; tokens are the same in any chunks.
+pub fn ber(data: &[u8]) {
+    let depth = Limits::default().ber_depth;
+    if let Ok(der) = ber::to_der(data, depth) {
+        assert_eq!(ber::to_der(&der, depth), Ok(der));
+    }
+    // Where the element around it is exhausted, a header may be refused for either reason.
+    assert_eq!(tokens(data, data.len().max(1)).ok(), tokens(data, 1).ok());
+    cms(data);
+}
+
+fn tokens(data: &[u8], chunk: usize) -> Result<Vec<(ber::Event, usize)>, crate::cms::Error> {
+    let (mut machine, mut events, mut carry) = (ber::Tokenizer::new(16), Vec::new(), Vec::new());
+    for piece in data.chunks(chunk) {
+        carry.extend_from_slice(piece);
+        loop {
+            let (length, event) = machine.step(&carry)?;
+            carry.drain(..length);
+            match (event, events.last_mut()) {
+                (ber::Event::NeedMore, _) => break,
+                (ber::Event::Done, _) => return Ok(events),
+                (ber::Event::Content, Some((ber::Event::Content, total))) => *total += length,
+                (event, _) => events.push((event, length)),
+            }
+        }
+    }
+    Ok(events)
+}
+
+/// A CMS object, at once and octet by octet.
+fn cms(data: &[u8]) -> Option<ContentInfo> {
+    let whole = content::read(Bytes::copy_from_slice(data), &limits());
+    let stepwise = cms_stepwise(data);
+    // What follows the object, and what is inside of its structure, is judged at once only.
+    let (info, shape) = whole.ok()?;
+    let (kind, content, length) = stepwise.unwrap();
+    assert_eq!(length + shape.trailing, data.len());
+    let (expected, octets) = match &info {
+        ContentInfo::Signed(data) => (ContentKind::Signed, data.content.clone()),
+        ContentInfo::Enveloped(data) => (ContentKind::Enveloped, Some(data.content.clone())),
+        ContentInfo::AuthEnveloped(data) => (ContentKind::AuthEnveloped, Some(data.content.clone())),
+        ContentInfo::Compressed(data) => (ContentKind::Compressed, Some(data.content.clone())),
+    };
+    assert_eq!((expected, octets.unwrap_or_default()), (kind, Bytes::from(content)));
+    assert_eq!(content::sniff(data), Some(kind));
+    Some(info)
+}
+
+/// Kind, content, and octets of the object.
+fn cms_stepwise(data: &[u8]) -> Result<(ContentKind, Vec<u8>, usize), crate::cms::Error> {
+    let (mut reader, mut content, mut carry, mut taken) = (ContentReader::new(&limits()), Vec::new(), Vec::new(), 0);
+    'octets: for octet in data {
+        carry.push(*octet);
+        loop {
+            let (length, event) = reader.step(&carry)?;
+            taken += length;
+            let octets: Vec<u8> = carry.drain(..length).collect();
+            match event {
+                content::Event::NeedMore => break,
+                content::Event::Done => break 'octets,
+                content::Event::Content => content.extend(octets),
+                content::Event::Structure | content::Event::Head => {}
+            }
+        }
+    }
+    let (kind, _) = reader.finish()?;
+    Ok((kind, content, taken))
+}
+
+/// Signed attributes: DER is a fixed point of sorting, and every claim can be read or refused.
+pub fn signed(data: &[u8]) {
+    let Some(ContentInfo::Signed(signed)) = cms(data) else { return };
+    for attributes in signed.signers.iter().filter_map(|signer| signer.signed_attributes.as_ref()) {
+        let _ = (attributes.content_type(), attributes.message_digest(), attributes.signing_time());
+        let _ = attributes.algorithm_protection();
+        if let Ok(sorted) = attributes.as_sorted_der() {
+            assert_eq!(ber::to_der(&sorted, 64).as_ref(), Ok(&sorted));
+        }
+    }
+    for certificate in signed.certificates {
+        if let Ok(certificate) = crate::certificate::Certificate::from_der(certificate) {
+            let _ = (certificate.subject(), certificate.serial_hex(), certificate.is_valid_at(now()));
+        }
+    }
+}
+
+/// Envelopes: parameters and recipients.
+pub fn enveloped(data: &[u8]) {
+    let algorithm = match cms(data) {
+        Some(ContentInfo::Enveloped(data)) => data.algorithm,
+        Some(ContentInfo::AuthEnveloped(data)) => {
+            let _ = data.aad();
+            data.algorithm
+        }
+        _ => return,
+    };
+    let parameters = algorithm.parameters.unwrap_or_default();
+    let _ = (enveloped::read_iv(&parameters), enveloped::read_gcm_parameters(&parameters));
+}
+
+/// Inflating, at once and octet by octet; and what is deflated comes back.
+pub fn compressed(data: &[u8]) {
+    let budget = || InflateBudget::new(&limits());
+    if let Some(ContentInfo::Compressed(compressed)) = cms(data) {
+        let (mut inflater, mut out) = (Inflater::new(budget()), Vec::new());
+        let pushed = compressed.content.iter().try_for_each(|octet| inflater.push(&[*octet], &mut out));
+        let stepwise = pushed.and_then(|()| inflater.finish(&mut out).map(|_| out));
+        // Limits are met at other places, damage may be too; content is the same or refused by both.
+        let whole = inflate(&compressed.content, budget()).map(|(content, _)| content);
+        assert_eq!(whole.ok(), stepwise.ok());
+    }
+    let part = compress(&[Bytes::copy_from_slice(data)]);
+    let Some(ContentInfo::Compressed(packed)) = cms(&part.body[0]) else { panic!("not read again") };
+    assert_eq!(inflate(&packed.content, InflateBudget::new(&Limits::default())).unwrap().0, data);
+}
+
+/// Reports: what is written of one that was read is a fixed point.
+pub fn report(data: &[u8]) {
+    if let Ok(entity) = Entity::parse(Bytes::copy_from_slice(data), &limits()) {
+        let _ = find_report(&entity, &limits());
+    }
+    let once = Report::read(&Report::read(data).write());
+    assert_eq!(Report::read(&once.write()), once);
+}
+
+/// Dispositions: what is written of one that was read is a fixed point, and means the same.
+pub fn disposition(data: &[u8]) {
+    let read = Disposition::parse(&String::from_utf8_lossy(data));
+    let again = Disposition::parse(&read.to_string());
+    assert_eq!((again.is_positive(), again.is_failure()), (read.is_positive(), read.is_failure()));
+    assert_eq!(Disposition::parse(&again.to_string()), again);
+}
+
+/// Whole requests under a cipher and a signature scheme that let everything pass.
+pub fn request(data: &[u8]) {
+    let Ok(request) = crate::read_request(&Bytes::copy_from_slice(data), &limits()) else { return };
+    match MessageParser::new(limits()).accept_missing_message_id().parse(request) {
+        Ok(Inbound::Message(envelope)) => open(envelope),
+        Ok(Inbound::Mdn(receipt)) => park(receipt),
+        Err(rejection) => assert!(rejection.status().is_client_error()),
+    }
+}
+
+/// The inside of an envelope: one octet that chooses the cipher, then the entity.
+pub fn inside(data: &[u8]) {
+    let Some((choice, entity)) = data.split_first() else { return };
+    open(keys::envelope(*choice, Bytes::copy_from_slice(entity)));
+}
+
+fn open(envelope: Envelope) {
+    let request = envelope.receipt_request().cloned();
+    let (reply, positive) = match envelope.open(keys::us(), Some(keys::partner()), now()) {
+        Ok(accepted) => (accepted.stored().build(now()), true),
+        Err(refused) => {
+            let _ = (refused.error().to_string(), refused.notes());
+            (refused.mdn().build(now()), false)
+        }
+    };
+    let Reply { response, follow_up, .. } = reply;
+    let response = response.to_response();
+    if request.is_none() {
+        assert!(response.body().is_empty() && follow_up == FollowUp::None);
+        return;
+    }
+    if !response.body().is_empty() {
+        let receipt = IncomingMdn::read(response.headers(), response.body().clone(), &limits()).unwrap();
+        assert_eq!(receipt.disposition().unwrap().is_positive(), positive);
+    }
+}
+
+/// A parked receipt is the same receipt.
+fn park(receipt: IncomingMdn) {
+    let parked = IncomingMdn::try_from(ParkedMdn::from(receipt.clone())).unwrap();
+    assert_eq!((parked.report(), parked.text()), (receipt.report(), receipt.text()));
+}
+
+/// The answer to a message: only a positive receipt about this message delivers.
+pub fn settlement(data: &[u8]) {
+    let Ok(response) = crate::read_response(&Bytes::copy_from_slice(data), &limits()) else { return };
+    let pending: &PendingReceipt = keys::pending();
+    let SendOutcome::Settled(outcome) = pending.on_response(Ok(&response), keys::partner(), now()) else { return };
+    let receipt = IncomingMdn::read(response.headers(), response.body().clone(), &Limits::default()).unwrap();
+    if let Outcome::Deliver(evidence) = &*outcome {
+        assert!(evidence.proof().is_some() && receipt.disposition().unwrap().is_positive());
+        assert_eq!(receipt.original_message_id().unwrap(), *pending.message_id());
+    }
+    let _ = (outcome.advice(), outcome.letter());
+    let _ = pending.settle_with(&receipt, keys::partner(), &mut &b"ISA*00*"[..], now());
+    park(receipt);
+}

@@ -1,5 +1,5 @@
 //! Keys, partners and saved traffic for the integration tests.
-#![allow(dead_code, unreachable_pub)] // each test binary uses its own part of it
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing)] // each test binary uses its own part of it
 
 pub mod der;
 pub mod keys;
