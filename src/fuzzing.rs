@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use crate::cms::content::{self, ContentInfo, ContentKind, ContentReader};
+use crate::cms::content::{self, ContentInfo};
+use crate::cms::reader::{self, ContentKind, ContentReader};
 use crate::cms::{ber, enveloped};
 use crate::limits::Limits;
 use crate::mdn::{Disposition, Report, find_report};
@@ -156,10 +157,10 @@ fn cms_stepwise(data: &[u8]) -> Result<(ContentKind, Vec<u8>, usize), crate::cms
             taken += length;
             let octets: Vec<u8> = carry.drain(..length).collect();
             match event {
-                content::Event::NeedMore => break,
-                content::Event::Done => break 'octets,
-                content::Event::Content => content.extend(octets),
-                content::Event::Structure | content::Event::Head => {}
+                reader::Event::NeedMore => break,
+                reader::Event::Done => break 'octets,
+                reader::Event::Content => content.extend(octets),
+                reader::Event::Structure | reader::Event::Head => {}
             }
         }
     }
