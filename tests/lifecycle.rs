@@ -31,3 +31,14 @@ fn a_signed_and_encrypted_order_is_delivered_with_proof() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn p17_a_receipt_inside_a_security_layer_is_no_document() {
+    let (us, them) = (worked_identity("alice"), worked_identity("bob"));
+    let report = "multipart/report; report-type=disposition-notification; boundary=b".parse().unwrap();
+    let payload = Payload::new(report, "--b\r\n\r\nThank you.\r\n--b--\r\n");
+    let sent = MessageBuilder::new(&us, &bob()).build(payload, now()).unwrap();
+    let refused = envelope(sent.request.to_request()).open(&them, Some(&alice()), now()).unwrap_err();
+    assert_eq!(refused.error(), &ReceiveError::UnsupportedContent("a receipt inside a security layer".to_owned()));
+    assert_eq!(refused.mdn().disposition(), &Disposition::error("unexpected-processing-error"));
+}

@@ -429,6 +429,11 @@ impl Peel {
 
     /// The payload without its transfer encoding, the MIC, and the policy on what was actually unwrapped.
     fn conclude(&mut self) -> Result<(Bytes, Mic, MicScope), ReceiveError> {
+        // Receipts are told from messages before they are opened; nothing describes one inside a security layer.
+        let essence = self.current.content_type.as_ref().map(ContentType::essence);
+        if matches!(essence, Some("multipart/report" | "message/disposition-notification")) {
+            return Err(ReceiveError::UnsupportedContent("a receipt inside a security layer".to_owned()));
+        }
         let encoding = match self.current.transfer.as_deref().map(TransferEncoding::read) {
             None => TransferEncoding::Binary,
             Some(Ok(encoding)) => encoding,
