@@ -1,5 +1,6 @@
 //! Keys, partners and saved traffic for the integration tests.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing)] // each test binary uses its own part of it
+// Each test binary uses its own part of it.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing)]
 
 pub mod der;
 pub mod keys;
