@@ -114,7 +114,7 @@ impl Shape {
 
 impl Target {
     fn new(shape: Shape) -> Self {
-        Self::sent(shape.terms(), "alice", "bob", profile(BOB, ALICE))
+        Self::sent(shape.terms(), "alice", "bob", accepts(Requirement::Require))
     }
 
     /// A message under `terms`, signed by one company's key and encrypted to another's.
@@ -192,6 +192,13 @@ fn sent(terms: PartnerProfile, signer: &str, recipient: &str) -> Request<Bytes> 
         .unwrap()
         .request
         .to_request()
+}
+
+/// What Bob accepts. Where unsigned messages are allowed, changed octets can make one of a signed message.
+fn accepts(signature: Requirement) -> PartnerProfile {
+    let mut terms = profile(BOB, ALICE);
+    terms.accept.signature = signature;
+    terms
 }
 
 /// Places in a ContentInfo with EnvelopedData or AuthEnvelopedData.
@@ -282,7 +289,7 @@ fn u01_moved_blocks_are_answered_alike() {
 fn embedded_certificates_are_skipped_whatever_is_in_them() {
     let mut terms = profile(ALICE, BOB);
     terms.quirks.signature_encoding = SignatureEncoding::Binary;
-    let target = Target::sent(terms.clone(), "alice", "bob", profile(BOB, ALICE));
+    let target = Target::sent(terms.clone(), "alice", "bob", accepts(Requirement::Require));
     terms.send.encrypt = None;
     let (_, plain) = sent(terms, "alice", "bob").into_parts();
     let certificate = worked_certificate("alice-sign").der().to_vec();
@@ -373,8 +380,8 @@ fn the_wrong_keys_are_wrong_by_their_padding_alone() {
 
 #[test]
 fn u02_wrong_keys_are_answered_alike() {
-    for shape in [Shape::Signed, Shape::Unsigned] {
-        let target = Target::new(shape);
+    for (shape, signature) in [(Shape::Signed, Requirement::Require), (Shape::Unsigned, Requirement::Allow)] {
+        let target = Target::sent(shape.terms(), "alice", "bob", accepts(signature));
         let uniform = target.uniform();
         for (number, wrapped) in wrong_keys(&target).into_iter().enumerate() {
             let seen = target.answer(target.with(&WRAPPED_KEY, wrapped));
@@ -399,9 +406,7 @@ fn u02_wrong_keys_are_answered_alike_where_no_receipt_is_asked_for() {
 /// Changes to an unsigned message that leave its length: some are delivered, which nothing can prevent.
 #[test]
 fn u01_failures_of_unsigned_messages_are_all_alike() {
-    let mut accepted = profile(BOB, ALICE);
-    accepted.accept.signature = Requirement::Allow;
-    let target = Target::sent(Shape::Unsigned.terms(), "alice", "bob", accepted);
+    let target = Target::sent(Shape::Unsigned.terms(), "alice", "bob", accepts(Requirement::Allow));
     let (uniform, original) = (target.uniform(), target.ciphertext());
     let mut mutants: Vec<Vec<u8>> = (0..original.len())
         .flat_map(|place| [0x01, 0x80, 0xff].map(|mask| (place, mask)))
@@ -430,9 +435,7 @@ fn u01_failures_of_unsigned_messages_are_all_alike() {
 
 #[test]
 fn u03_a_missing_signature_is_no_answer_from_inside_the_envelope() {
-    let mut accepted = profile(BOB, ALICE);
-    accepted.accept.signature = Requirement::Require;
-    let target = Target::sent(Shape::Unsigned.terms(), "alice", "bob", accepted);
+    let target = Target::sent(Shape::Unsigned.terms(), "alice", "bob", accepts(Requirement::Require));
     let body = Bytes::from(target.cms.write());
     assert_eq!(target.open(body.clone()).unwrap_err().error().code(), "INSUFFICIENT_SECURITY");
     assert_eq!(target.answer(body), target.uniform());
@@ -449,7 +452,7 @@ fn u03_a_missing_signature_is_no_answer_from_inside_the_envelope() {
 fn u02_failures_of_authenticated_encryption_are_all_alike() {
     let mut terms = profile(ALICE, BOB);
     terms.send.encrypt = Some(CipherAlgorithm::Aes256Gcm);
-    let target = Target::sent(terms, "alice", "bob", profile(BOB, ALICE));
+    let target = Target::sent(terms, "alice", "bob", accepts(Requirement::Require));
     let (uniform, original) = (target.uniform(), target.ciphertext());
     let tag = target.cms.at(&TAG).octets().to_vec();
     let flipped = |octets: &[u8], place: usize| {
@@ -475,7 +478,7 @@ fn u02_failures_of_authenticated_encryption_are_all_alike() {
 #[test]
 fn a_valid_signature_by_an_unknown_certificate_is_told_exactly() {
     for shape in SIGNED.into_iter().filter(|shape| *shape != Shape::BinarySignature) {
-        let target = Target::sent(shape.terms(), "bob", "bob", profile(BOB, ALICE));
+        let target = Target::sent(shape.terms(), "bob", "bob", accepts(Requirement::Require));
         let seen = target.answer(target.cms.write().into());
         let receipt = seen.receipt.clone().unwrap();
         assert!(receipt.disposition.ends_with("processed/error: authentication-failed"), "{receipt:?}");
@@ -495,7 +498,7 @@ fn a_valid_signature_by_an_unknown_certificate_is_told_exactly() {
 
 #[test]
 fn a_message_encrypted_to_somebody_else_is_told_exactly() {
-    let target = Target::sent(Shape::Signed.terms(), "alice", "alice", profile(BOB, ALICE));
+    let target = Target::sent(Shape::Signed.terms(), "alice", "alice", accepts(Requirement::Require));
     let body = Bytes::from(target.cms.write());
     assert_eq!(target.open(body.clone()).unwrap_err().error().code(), "NO_RECIPIENT");
     let receipt = target.answer(body).receipt.unwrap();
@@ -505,7 +508,7 @@ fn a_message_encrypted_to_somebody_else_is_told_exactly() {
 
 #[test]
 fn nothing_is_told_exactly_where_the_agreement_says_so() {
-    let mut accepted = profile(BOB, ALICE);
+    let mut accepted = accepts(Requirement::Require);
     accepted.accept.explain = Explain::Uniform;
     for (signer, recipient) in [("bob", "bob"), ("alice", "alice")] {
         let target = Target::sent(Shape::Signed.terms(), signer, recipient, accepted.clone());
