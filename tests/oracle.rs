@@ -6,6 +6,7 @@ mod support;
 
 use support::der::Der;
 use support::keys::fast_identity;
+use support::seen::Seen;
 use support::*;
 
 use as2_protocol::crypto::{DecryptingKey, UnwrapRequest};
@@ -14,66 +15,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 
 const BLOCK: usize = 16;
-
-/// All that a sender sees of an answer: random values are blanked out, their lengths stay.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
-    status: StatusCode,
-    headers: Vec<(String, String)>,
-    length: usize,
-    receipt: Option<SeenReceipt>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct SeenReceipt {
-    disposition: String,
-    text: String,
-    mic: Option<String>,
-    fields: String,
-}
-
-impl Seen {
-    fn of(reply: &Reply) -> Self {
-        assert_eq!(reply.follow_up, FollowUp::None);
-        let response = reply.response.to_response();
-        let headers = response.headers().iter().map(|(name, value)| {
-            let value = value.to_str().unwrap();
-            let shown = match name.as_str() {
-                "date" | "message-id" => format!("{} characters", value.len()),
-                _ => blank_random(value),
-            };
-            (name.to_string(), shown)
-        });
-        Self {
-            status: response.status(),
-            headers: headers.collect(),
-            length: response.body().len(),
-            receipt: (!response.body().is_empty()).then(|| SeenReceipt::of(receipt_in(&response))),
-        }
-    }
-}
-
-impl SeenReceipt {
-    fn of(receipt: IncomingMdn) -> Self {
-        Self {
-            disposition: receipt.disposition().unwrap().to_string(),
-            text: blank_random(receipt.text().unwrap()),
-            mic: receipt.mic().map(|mic| format!("{mic:?}")),
-            fields: format!("{:?}", receipt.report()),
-        }
-    }
-}
-
-/// Blanks runs of 32 hexadecimal digits: references and boundaries.
-fn blank_random(text: &str) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
-        let digits = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-        let random = digits.len() >= 32 && digits.bytes().all(|octet| octet.is_ascii_alphanumeric());
-        words.push(if random { word.replace(digits, &"#".repeat(digits.len())) } else { word.to_owned() });
-    }
-    words.concat()
-}
 
 /// A valid message to be changed, and who receives it under which terms.
 struct Target {

@@ -4,6 +4,7 @@
 
 pub mod der;
 pub mod keys;
+pub mod seen;
 
 use std::path::PathBuf;
 use std::sync::Arc;
