@@ -1,5 +1,7 @@
 //! Requirements on receipts and HTTP answers that no other test shows; `docs/conformance.md` tells which.
 
+#![cfg(all(feature = "rustcrypto", feature = "serde"))]
+
 #[path = "support/by_hand.rs"]
 mod by_hand;
 #[path = "support/dissect.rs"]
@@ -241,6 +243,28 @@ fn d08_d09_recipients_are_spelt_as_received() {
         let body = String::from_utf8(response.body().to_vec()).unwrap();
         let expected = format!("Original-Recipient: rfc822; {to}\r\nFinal-Recipient: rfc822; {to}\r\n");
         assert!(body.contains(&expected), "{body}");
+    }
+}
+
+#[test]
+fn d11_d12_z20_dispositions_are_written_in_one_spelling_and_explained() {
+    let accepted = || signed_order().open(&[(ASKS, "x")]).unwrap();
+    let tampered = signed_order().body(|body| patch_last(body, b"*ALICECORP", b"*MALLORY12"));
+    let cases = [
+        (accepted().stored(), "processed"),
+        (tampered.open(&[(ASKS, "x")]).unwrap_err().mdn(), "processed/error: integrity-check-failed"),
+        (accepted().failed(Verdict::IllegalFilename), "processed/error: illegal-filename"),
+        (accepted().failed(Verdict::DuplicateFilename), "processed/error: duplicate-filename"),
+        (accepted().failed(Verdict::DuplicateDocument), "processed/warning: duplicate-document"),
+    ];
+    for (builder, expected) in cases {
+        let response = builder.build(now()).response.to_response();
+        let body = String::from_utf8(response.body().to_vec()).unwrap();
+        let line = format!("\r\nDisposition: automatic-action/MDN-sent-automatically; {expected}\r\n");
+        assert!(body.contains(&line), "{expected}: {body}");
+        let text = receipt_in(&response).text().unwrap().to_owned();
+        let explanation = text.lines().next().unwrap();
+        assert!(explanation.split(' ').count() > 3, "{expected}: {explanation}");
     }
 }
 

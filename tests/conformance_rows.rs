@@ -1,5 +1,7 @@
 //! Requirements on messages that no other test shows; `docs/conformance.md` tells which.
 
+#![cfg(all(feature = "rustcrypto", feature = "serde"))]
+
 #[path = "support/by_hand.rs"]
 mod by_hand;
 #[path = "support/dissect.rs"]
