@@ -1,5 +1,4 @@
 //! Requirements on messages that no other test shows; `docs/conformance.md` tells which.
-
 #![cfg(all(feature = "rustcrypto", feature = "serde"))]
 
 #[path = "support/by_hand.rs"]
