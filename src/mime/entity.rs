@@ -25,6 +25,13 @@ impl Entity {
         Ok(Self { raw, body_at, fields })
     }
 
+    /// The same, with empty lines before the header skipped: OpenAS2 does so, and senders write them; RFC 4130 prints
+    /// one in section A.2.
+    pub(crate) fn parse_after_blank_lines(raw: &Bytes, limits: &Limits) -> Result<Self, Error> {
+        let blank = raw.iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
+        Self::parse(raw.slice(blank..), limits)
+    }
+
     pub(crate) fn fields(&self) -> &Fields {
         &self.fields
     }

@@ -73,7 +73,9 @@ impl IncomingMdn {
         let mut notes = Vec::new();
         let signed = signed_report(&outer, limits)?;
         let inner = match &signed {
-            Some(signed) => Entity::parse(signed.content.clone(), limits).map_err(|error| error.to_string())?,
+            Some(signed) => {
+                Entity::parse_after_blank_lines(&signed.content, limits).map_err(|error| error.to_string())?
+            }
             None => outer,
         };
         let found = mdn::find_report(&inner, limits).map_err(|error| error.to_string())?;
@@ -167,7 +169,7 @@ pub(crate) fn is_receipt(content_type: Option<&ContentType>, body: &Bytes, limit
         return false;
     };
     let Ok(split) = Multipart::split(&start, boundary, limits) else { return false };
-    let first = split.parts.into_iter().next().and_then(|part| Entity::parse(part, limits).ok());
+    let first = split.parts.into_iter().next().and_then(|part| Entity::parse_after_blank_lines(&part, limits).ok());
     first.and_then(|first| first.content_type()?.ok()).is_some_and(|inner| is_report(&inner))
 }
 

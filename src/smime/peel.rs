@@ -319,9 +319,7 @@ impl Peel {
 
     /// Reads the entity inside a layer.
     fn enter(&mut self, content: Bytes) -> Result<(), ReceiveError> {
-        // OpenAS2 skips empty lines before the header, so some senders write them.
-        let blank = content.iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
-        let parsed = Entity::parse(content.slice(blank..), &self.terms.limits);
+        let parsed = Entity::parse_after_blank_lines(&content, &self.terms.limits);
         match parsed {
             Ok(entity) if !entity.fields().is_empty() => {
                 let content_type = match entity.content_type() {
