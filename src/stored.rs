@@ -141,11 +141,17 @@ impl TryFrom<u32> for FormatVersion {
     }
 }
 
-/// Octets that serialise as base64 text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Octets that serialise as base64 text, and show in logs by their number only.
+#[derive(Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(into = "String", try_from = "String"))]
 pub(crate) struct Octets(pub(crate) Bytes);
+
+impl std::fmt::Debug for Octets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} octets", self.0.len())
+    }
+}
 
 impl From<Octets> for String {
     fn from(octets: Octets) -> Self {

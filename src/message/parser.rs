@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 
 use crate::error::Rejection;
 use crate::headers::{self, name, single};
@@ -100,10 +100,15 @@ impl MessageParser {
         if length.is_some_and(|length| length > self.limits.body) {
             return Err(Rejection::TooLarge { limit: self.limits.body });
         }
+        let mut headers = headers.clone();
+        // What let the request in is not for spools and logs.
+        for secret in [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE] {
+            headers.remove(secret);
+        }
         Ok(Head {
             limits: self.limits.clone(),
             missing_id: self.missing_id,
-            headers: headers.clone(),
+            headers,
             from,
             to,
             message_id,

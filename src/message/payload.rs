@@ -1,5 +1,7 @@
 //! What is sent and what arrives: a document with its media type and file name.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use crate::mime::param::ContentType;
@@ -11,7 +13,7 @@ use crate::mime::param::ContentType;
 /// let order = Payload::x12("ISA*00*...").with_filename("po4711.x12");
 /// assert_eq!(order.content_type().essence(), "application/edi-x12");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Payload {
     content_type: ContentType,
     filename: Option<String>,
@@ -73,8 +75,18 @@ impl Payload {
     }
 }
 
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Payload")
+            .field("content_type", &self.content_type)
+            .field("filename", &self.filename)
+            .field("octets", &self.body.len())
+            .finish()
+    }
+}
+
 /// A document that was received, without its transfer encoding.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReceivedPayload {
     pub(crate) content_type: Option<ContentType>,
     pub(crate) filename: Option<String>,
@@ -99,5 +111,15 @@ impl ReceivedPayload {
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
+    }
+}
+
+impl fmt::Debug for ReceivedPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceivedPayload")
+            .field("content_type", &self.content_type)
+            .field("filename", &self.filename)
+            .field("octets", &self.body.len())
+            .finish()
     }
 }

@@ -1,6 +1,7 @@
 //! A received message: opened by our identity under one partner's terms, into something accepted or refused.
 //! Both can be answered, and nothing else can be done with either without an answer at hand.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -28,7 +29,7 @@ use crate::smime::peel::{Current, Failure, Opened, PeelTerms, peel};
 use crate::step::Step;
 
 /// A message whose headers were read; nothing is decrypted and nothing is verified.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "the partner is waiting for a reply"]
 pub struct Envelope {
     head: Head,
@@ -127,6 +128,12 @@ impl Envelope {
             Ok(opened) => Ok(Accepted::new(context, opened, now)),
             Err(failure) => Err(Refused::new(context, *failure)),
         })
+    }
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope").field("head", &self.head).field("octets", &self.body.len()).finish_non_exhaustive()
     }
 }
 

@@ -102,6 +102,23 @@ mod tests {
     }
 
     #[test]
+    fn u22_neither_documents_nor_credentials_show_in_logs_and_spools() {
+        let request = Request::post("/").header("as2-from", "a").header("as2-to", "b").header("message-id", "<1@a>");
+        let request = request.header("authorization", "Bearer s3cret").header("cookie", "s3cret");
+        let request = request.body(Bytes::from_static(b"document")).unwrap();
+        let Inbound::Message(envelope) = MessageParser::new(Limits::default()).parse(request).unwrap() else {
+            panic!("a message")
+        };
+        let shown = format!("{envelope:?}");
+        let (spooled, _) = envelope.into_spool(SystemTime::UNIX_EPOCH);
+        let (logged, stored) = (format!("{spooled:?}"), serde_json::to_string(&spooled).unwrap());
+        for text in [shown, logged, stored] {
+            assert!(!text.contains("s3cret") && !text.contains("czNjcmV0"), "{text}");
+            assert!(!text.contains("document") && !text.contains("100, 111, 99"), "{text}");
+        }
+    }
+
+    #[test]
     fn r03_an_asynchronous_request_is_answered_at_once() {
         let (_, early) = envelope(Some("http://a.example/mdn")).into_spool(SystemTime::UNIX_EPOCH);
         assert_eq!(early.unwrap().status(), StatusCode::OK);
