@@ -166,7 +166,7 @@ impl PendingReceipt {
         }
     }
 
-    /// Judges a receipt: signature, parties and message, integrity check, disposition, in this order.
+    /// Judges a receipt: signature, parties and message, disposition, integrity check, in this order.
     ///
     /// The signature may be by any current certificate of the partner, or by a retired one that was still in use
     /// when the message was sent.
