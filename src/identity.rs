@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::certificate::Certificate;
+use crate::cms::ber::{self, Cursor};
 use crate::crypto::{CryptoProvider, DecryptingKey, SigningKey};
 use crate::error::{SetupError, ValidityError};
 
@@ -147,8 +148,45 @@ impl fmt::Debug for IdentityBuilder {
 }
 
 fn check_pair(certificate: &Certificate, public_key: &[u8]) -> Result<(), SetupError> {
-    if certificate.spki_der() == public_key {
+    if same_key(certificate.spki_der(), public_key) {
         return Ok(());
     }
     Err(SetupError::KeyMismatch { subject: certificate.subject().to_owned() })
+}
+
+/// Whether two SubjectPublicKeyInfos hold the same key: some certificates leave out the NULL parameters of RSA keys.
+fn same_key(one: &[u8], other: &[u8]) -> bool {
+    one == other || matches!((public_bits(one), public_bits(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Algorithm and key bits of a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7). EC keys have their curve in the
+/// parameters, but points of different curves differ in the bits.
+fn public_bits(spki: &[u8]) -> Result<(&[u8], &[u8]), crate::cms::Error> {
+    let sequence = Cursor::new(spki, SPKI_DEPTH).expect(ber::SEQUENCE, "a public key")?;
+    let mut cursor = Cursor::new(sequence.content, SPKI_DEPTH);
+    let algorithm = cursor.expect(ber::SEQUENCE, "an algorithm")?;
+    let bits = cursor.expect(ber::BIT_STRING, "key bits")?;
+    let oid = Cursor::new(algorithm.content, SPKI_DEPTH).expect(ber::OID, "an object identifier")?;
+    Ok((oid.content, bits.content))
+}
+
+/// Nested elements of a SubjectPublicKeyInfo.
+const SPKI_DEPTH: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cms::write::tlv;
+
+    #[test]
+    fn keys_are_the_same_with_and_without_null_parameters() {
+        let spki = |parameters: &[u8], bits: &[u8]| {
+            let algorithm = tlv(ber::SEQUENCE, &[&[6, 3, 42, 3, 4], parameters]);
+            tlv(ber::SEQUENCE, &[&algorithm, &tlv(ber::BIT_STRING, &[bits])])
+        };
+        let null = spki(&[5, 0], &[0, 1, 2]);
+        assert!(same_key(&null, &null) && same_key(&null, &spki(&[], &[0, 1, 2])));
+        assert!(!same_key(&null, &spki(&[], &[0, 1, 3])));
+        assert!(!same_key(&null, b"") && !same_key(b"\x30", b"\x31"));
+    }
 }

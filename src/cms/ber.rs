@@ -5,6 +5,7 @@ use crate::cms::write::tlv;
 use crate::cms::{Error, ErrorKind};
 
 pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
 pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const OCTET_STRING_CONSTRUCTED: u8 = 0x24;
 pub(crate) const OID: u8 = 0x06;
