@@ -42,3 +42,14 @@ fn p17_a_receipt_inside_a_security_layer_is_no_document() {
     assert_eq!(refused.error(), &ReceiveError::UnsupportedContent("a receipt inside a security layer".to_owned()));
     assert_eq!(refused.mdn().disposition(), &Disposition::error("unexpected-processing-error"));
 }
+
+#[test]
+fn u29_a_boundary_that_is_given_twice_is_noted() {
+    let mut request = read_request(&worked("02-signed.http"), &Limits::default()).unwrap();
+    let twice = format!("{}; boundary=other", request.headers()["content-type"].to_str().unwrap());
+    request.headers_mut().insert("content-type", twice.parse().unwrap());
+    let accepted = envelope(request).open(&worked_identity("bob"), Some(&alice()), now()).unwrap();
+    assert_eq!(accepted.payload().body(), &worked("payload.x12"), "the first one counts");
+    let noted = accepted.notes().iter().any(|note| note.to_string().contains("boundary of multipart/signed"));
+    assert!(noted, "{:?}", accepted.notes());
+}

@@ -19,6 +19,7 @@ pub struct ContentType {
     written: String,
     essence: String,
     params: Vec<(String, String)>,
+    repeated: Vec<String>,
 }
 
 impl ContentType {
@@ -47,7 +48,12 @@ impl ContentType {
     }
 
     fn known(essence: &str) -> Self {
-        Self { written: essence.to_owned(), essence: essence.to_ascii_lowercase(), params: Vec::new() }
+        Self {
+            written: essence.to_owned(),
+            essence: essence.to_ascii_lowercase(),
+            params: Vec::new(),
+            repeated: Vec::new(),
+        }
     }
 
     /// Adds a parameter; it is quoted where it must be.
@@ -74,6 +80,11 @@ impl ContentType {
         find(&self.params, name)
     }
 
+    /// Whether a parameter was there more than once: two readers may then see two values.
+    pub(crate) fn repeats(&self, name: &str) -> bool {
+        self.repeated.iter().any(|repeated| repeated == name)
+    }
+
     /// Reads a header value as peers write it.
     pub(crate) fn read(value: &[u8]) -> Result<Self, Error> {
         let text = String::from_utf8_lossy(value);
@@ -81,12 +92,12 @@ impl ContentType {
         // as2-lib 4.4.2 to 4.4.4 put whole header values in quotes.
         let unquoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(|rest| rest.contains('/'));
         let text = unquoted.map_or_else(|| text.to_owned(), |inner| inner.replace("\\\"", "\""));
-        let (written, params) = parse(&text);
+        let Parsed { value: written, params, repeated } = parse(&text);
         let valid = written.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty());
         if !valid || !written.bytes().all(|octet| octet.is_ascii_graphic()) {
             return Err(Error::new(ErrorKind::InvalidMediaType, 0));
         }
-        Ok(Self { essence: written.to_ascii_lowercase(), written, params })
+        Ok(Self { essence: written.to_ascii_lowercase(), written, params, repeated })
     }
 }
 
@@ -94,7 +105,10 @@ impl FromStr for ContentType {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let (essence, params) = parse(text);
+        let Parsed { value: essence, params, repeated } = parse(text);
+        if !repeated.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidParameter, 0));
+        }
         params.iter().try_fold(Self::new(&essence)?, |content_type, (name, value)| content_type.with_param(name, value))
     }
 }
@@ -114,7 +128,7 @@ pub(crate) struct ContentDisposition {
 
 impl ContentDisposition {
     pub(crate) fn read(value: &[u8]) -> Self {
-        Self { params: parse(String::from_utf8_lossy(value).trim()).1 }
+        Self { params: parse(String::from_utf8_lossy(value).trim()).params }
     }
 
     /// The file name as the sender wrote it.
@@ -153,19 +167,32 @@ fn quote(value: &str) -> String {
     if is_token(value) { value.to_owned() } else { format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")) }
 }
 
+/// A header value taken apart.
+struct Parsed {
+    value: String,
+    params: Vec<(String, String)>,
+    /// Names of parameters that are there more than once.
+    repeated: Vec<String>,
+}
+
+/// Parameters that are read; the longest real header has seven.
+const MAX_PARAMS: usize = 64;
+
 /// Value and parameters, in any spacing. Of repeated parameters the first counts; RFC 2231 forms are put together.
-fn parse(text: &str) -> (String, Vec<(String, String)>) {
+fn parse(text: &str) -> Parsed {
     let mut pieces = split(text).into_iter();
     let value = pieces.next().unwrap_or_default().trim().to_owned();
-    let mut raw: Vec<(String, String)> = Vec::new();
-    for piece in pieces {
+    let (mut raw, mut repeated): (Vec<(String, String)>, Vec<String>) = (Vec::new(), Vec::new());
+    for piece in pieces.take(MAX_PARAMS) {
         let Some((name, value)) = piece.split_once('=') else { continue };
         let name = name.trim().to_ascii_lowercase();
-        if !name.is_empty() && !raw.iter().any(|(known, _)| *known == name) {
+        if raw.iter().any(|(known, _)| *known == name) {
+            repeated.push(name);
+        } else if !name.is_empty() {
             raw.push((name, unquote(value.trim())));
         }
     }
-    (value, join_extended(raw))
+    Parsed { value, params: join_extended(raw), repeated }
 }
 
 /// Splits at semicolons outside of quotes, and drops comments.
@@ -357,7 +384,11 @@ mod tests {
             assert_eq!(content_type.param("protocol"), Some("application/pkcs7-signature"), "{form}");
             assert_eq!(content_type.param("micalg"), Some("sha1"), "{form}");
         }
-        assert_eq!(read("a/b; boundary=a;boundary=b").param("boundary"), Some("a"));
+        let repeated = read("a/b; boundary=a;Boundary=b; x=1");
+        assert_eq!(repeated.param("boundary"), Some("a"));
+        assert!(repeated.repeats("boundary") && !repeated.repeats("x"));
+        assert!("a/b; x=1; x=2".parse::<ContentType>().is_err(), "not to be written");
+        assert_eq!(read(&format!("a/b{}; z=1", "; x=1".repeat(64))).param("z"), None, "parameters are counted");
         assert_eq!(read("a/b; x=\"open").param("x"), Some("open"));
         for bad in ["", "text", "/x", "text/", "te xt/plain", "\u{7}/x"] {
             assert!(ContentType::read(bad.as_bytes()).is_err(), "{bad:?}");

@@ -64,3 +64,9 @@ pub(crate) fn surroundings_notes(split: &Multipart) -> Vec<Note> {
     }
     notes
 }
+
+/// A boundary that is given twice: the first was taken, another reader may take the second.
+pub(crate) fn boundary_note(content_type: &ContentType) -> Option<Note> {
+    let twice = content_type.repeats("boundary");
+    twice.then(|| Note::Other("the boundary of multipart/signed is given more than once".to_owned()))
+}

@@ -19,7 +19,9 @@ use crate::note::Note;
 use crate::profile::{AcceptTerms, Requirement};
 use crate::smime::compress::{InflateBudget, inflate};
 use crate::smime::decrypt::SealedEnvelope;
-use crate::smime::layer::{Layer, declared_smime_type, micalg_note, smime_type_note, surroundings_notes};
+use crate::smime::layer::{
+    Layer, boundary_note, declared_smime_type, micalg_note, smime_type_note, surroundings_notes,
+};
 use crate::smime::mic::{Digests, Mic, MicRule, MicScope, pick};
 use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
 use crate::step::Step;
@@ -164,6 +166,7 @@ impl Peel {
         let split = Multipart::split(&body, boundary, &self.terms.limits).map_err(mime("multipart/signed"))?;
         drop(body);
         self.trail.notes.extend(surroundings_notes(&split));
+        self.trail.notes.extend(content_type.as_ref().and_then(boundary_note));
         let exact = split.exactly_consumed();
         let [content, signature] = <[Bytes; 2]>::try_from(split.parts).map_err(|parts| {
             ReceiveError::UnsupportedContent(format!("multipart/signed with {} parts instead of 2", parts.len()))
