@@ -209,17 +209,22 @@ fn check_signer(
             return Ok(ValidSigner { certificate: certificate.clone(), scheme, canonical: claim.canonical, notes });
         }
     }
-    let embedded = signed.certificates.iter().filter_map(|der| Certificate::from_der(der.clone()).ok());
-    for certificate in embedded.filter(|certificate| names(&signer.sid, certificate)) {
-        if judged(&certificate).is_some() {
-            return Err(ReceiveError::Authentication(AuthenticationFault::UntrustedSigner {
-                subject: certificate.subject().to_owned(),
-                fingerprint: certificate.fingerprint_hex(),
-            }));
-        }
+    // Only to tell "signed by somebody else" from "not signed": what is computed for a stranger is bounded.
+    let embedded = signed.certificates.iter().take(terms.limits.cms_infos);
+    let mut embedded = embedded.filter_map(|der| Certificate::from_der(der.clone()).ok());
+    let stranger = embedded.find(|certificate| names(&signer.sid, certificate));
+    let small = |certificate: &Certificate| certificate.rsa_bits().is_none_or(|bits| bits <= MAX_STRANGER_BITS);
+    if let Some(stranger) = stranger.filter(small).filter(|stranger| judged(stranger).is_some()) {
+        return Err(ReceiveError::Authentication(AuthenticationFault::UntrustedSigner {
+            subject: stranger.subject().to_owned(),
+            fingerprint: stranger.fingerprint_hex(),
+        }));
     }
     Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer: describe(&signer.sid) }))
 }
+
+/// RSA keys of strangers above this size are not calculated with.
+const MAX_STRANGER_BITS: usize = 8192;
 
 /// One reading of what the signature value was computed over.
 struct Claim {
