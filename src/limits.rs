@@ -32,7 +32,8 @@ pub struct Limits {
     /// Octets of a CMS structure outside its content (recipients, certificates, signers, attributes); 1 MiB.
     /// A chain of ten 4096-bit certificates with revocation lists stays under 64 KiB.
     pub cms_overhead: u64,
-    /// RecipientInfos or SignerInfos that are read; 64. VANs address a handful of recipients.
+    /// RecipientInfos or SignerInfos that are read, and certificates that are kept of those that come along; 64.
+    /// VANs address a handful of recipients, and chains have a handful of certificates.
     pub cms_infos: usize,
     /// Octets of the multipart/report of an MDN; 4 MiB. Some peers return the original headers or message in a third part.
     pub report: u64,

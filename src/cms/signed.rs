@@ -45,7 +45,7 @@ impl SignedData {
                     let mut cursor = Cursor::new(element.content, depth);
                     // The agreement's certificates decide; those that came along only explain.
                     while let Ok(Some(certificate)) = cursor.next() {
-                        if certificate.tag == ber::SEQUENCE {
+                        if certificate.tag == ber::SEQUENCE && certificates.len() < limits.cms_infos {
                             certificates.push(captured.raw.slice_ref(certificate.raw));
                         }
                     }

@@ -210,8 +210,7 @@ fn check_signer(
         }
     }
     // Only to tell "signed by somebody else" from "not signed": what is computed for a stranger is bounded.
-    let embedded = signed.certificates.iter().take(terms.limits.cms_infos);
-    let mut embedded = embedded.filter_map(|der| Certificate::from_der(der.clone()).ok());
+    let mut embedded = signed.certificates.iter().filter_map(|der| Certificate::from_der(der.clone()).ok());
     let stranger = embedded.find(|certificate| names(&signer.sid, certificate));
     let small = |certificate: &Certificate| certificate.rsa_bits().is_none_or(|bits| bits <= MAX_STRANGER_BITS);
     if let Some(stranger) = stranger.filter(small).filter(|stranger| judged(stranger).is_some()) {
