@@ -16,8 +16,8 @@ pub(crate) const CONTEXT_0_CONSTRUCTED: u8 = 0xa0;
 pub(crate) const CONTEXT_1_CONSTRUCTED: u8 = 0xa1;
 
 const CONSTRUCTED: u8 = 0x20;
-/// Octets of the longest header: a long tag of five octets and nine octets of length.
-const MAX_HEADER: usize = 14;
+/// Octets of the longest header: six of a long tag and nine of the length.
+const MAX_HEADER: usize = 15;
 
 /// The tokenizer: a step machine that copies nothing and tells what the consumed octets are.
 #[derive(Clone, Debug)]
@@ -328,6 +328,16 @@ mod tests {
             for end in 0..form.len() {
                 assert!(tokens(&form[..end], 1).is_err(), "{form:02x?} cut at {end}");
             }
+        }
+    }
+
+    /// A finding of the fuzz target `ber`: the last octet of the longest header was not waited for.
+    #[test]
+    fn the_longest_header_is_read_in_any_chunks() {
+        let longest = [0xff, 0x86, 0xff, 0x86, 0x86, 1, 0x88, 0, 0, 0, 0, 0, 0, 0, 2, 5, 0];
+        let expected = [Event::Start(0xff), Event::Start(5), Event::End, Event::End];
+        for chunk in 1..=longest.len() {
+            assert_eq!(tokens(&longest, chunk).unwrap(), expected, "in chunks of {chunk}");
         }
     }
 
