@@ -85,6 +85,11 @@ impl ContentType {
         self.repeated.iter().any(|repeated| repeated == name)
     }
 
+    /// Whether it is the type of a receipt, or of its report standing alone.
+    pub(crate) fn is_report(&self) -> bool {
+        matches!(self.essence(), "multipart/report" | "message/disposition-notification")
+    }
+
     /// Reads a header value as peers write it.
     pub(crate) fn read(value: &[u8]) -> Result<Self, Error> {
         let text = String::from_utf8_lossy(value);

@@ -258,6 +258,24 @@ fn decode_in_place(mut decoder: Decoder, buffer: &mut BytesMut) -> Result<(), Er
     Ok(())
 }
 
+/// Octets of a CMS object, whatever its transfer encoding is said to be: DER starts with 0x30, base64 never does.
+/// Beside them, what is wrong with the label.
+pub(crate) fn decode_der(declared: Option<&[u8]>, body: Bytes) -> Result<(Bytes, Option<&'static str>), Error> {
+    let declared = declared.map(TransferEncoding::read);
+    if body.first() == Some(&0x30) && !looks_like_base64(&body) {
+        let lie = matches!(declared, Some(Ok(TransferEncoding::Base64 | TransferEncoding::QuotedPrintable)));
+        return Ok((body, lie.then_some("the transfer encoding is declared as text, the body is binary")));
+    }
+    let (actual, fault) = match declared {
+        Some(Ok(known @ (TransferEncoding::Base64 | TransferEncoding::QuotedPrintable))) => (known, None),
+        _ if looks_like_base64(&body) => {
+            (TransferEncoding::Base64, Some("the body is base64, the transfer encoding does not say so"))
+        }
+        _ => (TransferEncoding::Binary, None),
+    };
+    Ok((decode(actual, body)?, fault))
+}
+
 /// Whether the start of a body is base64 text: alphabet and white space, and more of it than DER could be by chance.
 pub(crate) fn looks_like_base64(body: &[u8]) -> bool {
     let start = body.get(..1024).unwrap_or(body);
@@ -379,6 +397,23 @@ mod tests {
         );
         for bad in [&b"a=4"[..], b"=GG", b"=+1", b"=4\n"] {
             assert!(whole(TransferEncoding::QuotedPrintable, bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn h09_labels_of_cms_objects_are_not_believed() {
+        let der = Bytes::from_static(&[0x30, 3, 2, 1, 0x99]);
+        let text = Bytes::from_static(b"MAMCAZk=\r\n");
+        for (label, body, fault) in [
+            (None, &der, false),
+            (Some(&b"binary"[..]), &der, false),
+            (Some(b"base64"), &der, true),
+            (Some(b"base64"), &text, false),
+            (Some(b"binary"), &text, true),
+            (None, &text, true),
+        ] {
+            let (octets, noted) = decode_der(label, body.clone()).unwrap();
+            assert_eq!((octets, noted.is_some()), (der.clone(), fault), "{label:?}");
         }
     }
 

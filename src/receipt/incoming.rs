@@ -9,7 +9,7 @@ use crate::mdn::{self, Disposition, MicField, Report};
 use crate::mime::entity::Entity;
 use crate::mime::multipart::Multipart;
 use crate::mime::param::ContentType;
-use crate::mime::transfer::{TransferEncoding, decode, looks_like_base64};
+use crate::mime::transfer::decode_der;
 use crate::name::{ReceivedId, ReceivedName};
 use crate::note::Note;
 use crate::stored::{FormatVersion, Octets};
@@ -160,7 +160,7 @@ impl TryFrom<ParkedMdn> for IncomingMdn {
 /// Whether an entity is a receipt rather than a message, by its structure: receipts arrive at message URLs too.
 pub(crate) fn is_receipt(content_type: Option<&ContentType>, body: &Bytes, limits: &Limits) -> bool {
     let Some(content_type) = content_type else { return false };
-    if is_report(content_type) {
+    if content_type.is_report() {
         return true;
     }
     // Only as much as the first part's header needs to show; a large message is not scanned for it.
@@ -170,11 +170,7 @@ pub(crate) fn is_receipt(content_type: Option<&ContentType>, body: &Bytes, limit
     };
     let Ok(split) = Multipart::split(&start, boundary, limits) else { return false };
     let first = split.parts.into_iter().next().and_then(|part| Entity::parse_after_blank_lines(&part, limits).ok());
-    first.and_then(|first| first.content_type()?.ok()).is_some_and(|inner| is_report(&inner))
-}
-
-fn is_report(content_type: &ContentType) -> bool {
-    matches!(content_type.essence(), "multipart/report" | "message/disposition-notification")
+    first.and_then(|first| first.content_type()?.ok()).is_some_and(|inner| inner.is_report())
 }
 
 fn signed_report(outer: &Entity, limits: &Limits) -> Result<Option<SignedReport>, String> {
@@ -187,12 +183,8 @@ fn signed_report(outer: &Entity, limits: &Limits) -> Result<Option<SignedReport>
     let [content, signature] = <[Bytes; 2]>::try_from(split.parts)
         .map_err(|parts| format!("multipart/signed has {} parts instead of 2", parts.len()))?;
     let signature = Entity::parse(signature, limits).map_err(|error| error.to_string())?;
-    let encoding = match signature.transfer_encoding() {
-        Ok(TransferEncoding::Base64) => TransferEncoding::Base64,
-        _ if looks_like_base64(&signature.body()) => TransferEncoding::Base64,
-        _ => TransferEncoding::Binary,
-    };
-    let cms = decode(encoding, signature.into_body()).map_err(|error| error.to_string())?;
+    let declared = signature.fields().get("content-transfer-encoding").map(|value| value.into_owned());
+    let (cms, _) = decode_der(declared.as_deref(), signature.into_body()).map_err(|error| error.to_string())?;
     Ok(Some(SignedReport { content, cms }))
 }
 

@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::mime::entity::Entity;
 use crate::mime::multipart::Multipart;
 use crate::mime::param::{ContentDisposition, ContentType};
-use crate::mime::transfer::{TransferEncoding, decode, looks_like_base64};
+use crate::mime::transfer::{TransferEncoding, decode, decode_der};
 use crate::note::Note;
 use crate::profile::{AcceptTerms, Requirement};
 use crate::smime::compress::{InflateBudget, inflate};
@@ -376,31 +376,16 @@ impl Peel {
         self.exposure != Exposure::Sealed || self.trail.signature.is_some() || self.terms.accept.bare_content
     }
 
-    /// Octets of a CMS object, whatever the transfer encoding is said to be: DER starts with 0x30, base64 never does.
+    /// Octets of a CMS object; a false label is noted.
     fn decode_der(
         &mut self,
         declared: Option<Vec<u8>>,
         body: Bytes,
         part: &'static str,
     ) -> Result<Bytes, ReceiveError> {
-        let encoding = declared.as_deref().map(TransferEncoding::read);
-        if body.first() == Some(&0x30) && !looks_like_base64(&body) {
-            if matches!(encoding, Some(Ok(TransferEncoding::Base64 | TransferEncoding::QuotedPrintable))) {
-                let text = format!("{part}: the transfer encoding is declared as text, the body is binary");
-                self.trail.notes.push(Note::TransferEncoding(text));
-            }
-            return Ok(body);
-        }
-        let actual = match encoding {
-            Some(Ok(known @ (TransferEncoding::Base64 | TransferEncoding::QuotedPrintable))) => known,
-            _ if looks_like_base64(&body) => {
-                let text = format!("{part}: the body is base64, the transfer encoding does not say so");
-                self.trail.notes.push(Note::TransferEncoding(text));
-                TransferEncoding::Base64
-            }
-            _ => TransferEncoding::Binary,
-        };
-        decode(actual, body).map_err(mime(part))
+        let (octets, fault) = decode_der(declared.as_deref(), body).map_err(mime(part))?;
+        self.trail.notes.extend(fault.map(|fault| Note::TransferEncoding(format!("{part}: {fault}"))));
+        Ok(octets)
     }
 
     fn fail(self, error: ReceiveError) -> Box<Failure> {
@@ -431,8 +416,7 @@ impl Peel {
     /// The payload without its transfer encoding, the MIC, and the policy on what was actually unwrapped.
     fn conclude(&mut self) -> Result<(Bytes, Mic, MicScope), ReceiveError> {
         // Receipts are told from messages before they are opened; nothing describes one inside a security layer.
-        let essence = self.current.content_type.as_ref().map(ContentType::essence);
-        if matches!(essence, Some("multipart/report" | "message/disposition-notification")) {
+        if self.current.content_type.as_ref().is_some_and(ContentType::is_report) {
             return Err(ReceiveError::UnsupportedContent("a receipt inside a security layer".to_owned()));
         }
         let encoding = match self.current.transfer.as_deref().map(TransferEncoding::read) {
