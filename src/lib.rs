@@ -145,8 +145,10 @@ pub use name::{As2Name, MessageId, NameError, ReceivedId, ReceivedName};
 pub use note::Note;
 pub use partner::{Partner, PartnerBuilder};
 pub use profile::{
-    AcceptTerms, Compression, Embed, Explain, MicalgNames, PartnerProfile, Quirks, ReceiptKind, ReceiptTerms,
-    ReceiptWish, Requirement, SendTerms, SignatureEncoding, SignedForm, WeakReceipt,
+    AcceptTerms, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction, DeliveryTerms,
+    DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt, Match, MicalgNames,
+    PacingTerms, PartnerProfile, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated, Requirement, RetryTerms,
+    SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, WeakReceipt,
 };
 pub use receipt::builder::{FollowUp, MdnBuilder, PendingMdn, Reply};
 pub use receipt::evidence::{Evidence, EvidenceError, EvidenceRecord, Proof};

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::algorithm::DigestAlgorithm;
+mod check;
+
 use crate::certificate::Certificate;
 use crate::crypto::CryptoProvider;
 use crate::error::SetupError;
 use crate::note::Note;
-use crate::profile::{PartnerProfile, ReceiptKind};
+use crate::profile::PartnerProfile;
 
 /// One trading partner: the agreement and the certificates that are trusted for it.
 ///
@@ -137,8 +138,8 @@ impl PartnerBuilder {
     /// # Errors
     /// [`SetupError::Contradictions`] with every contradiction that was found, not only the first.
     pub fn build(mut self) -> Result<Partner, SetupError> {
-        self.inner.notes = notes(&self.inner);
-        let found = contradictions(&self.inner);
+        self.inner.notes = check::notes(&self.inner);
+        let found = check::contradictions(&self.inner);
         if found.is_empty() {
             Ok(Partner { inner: Arc::new(self.inner) })
         } else {
@@ -151,64 +152,4 @@ impl fmt::Debug for PartnerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PartnerBuilder").field("them", &self.inner.profile.them).finish_non_exhaustive()
     }
-}
-
-fn notes(inner: &Inner) -> Vec<Note> {
-    let unfit = |certificate: &Certificate, purpose: &str| Note::KeyUsage {
-        subject: certificate.subject().to_owned(),
-        purpose: purpose.to_owned(),
-    };
-    let encryption = inner.encryption.iter().map(|own| &own.certificate).filter(|c| !c.permits_key_encipherment());
-    let verification = inner.verification.iter().map(|own| &own.certificate).filter(|c| !c.permits_signing());
-    let mut notes: Vec<_> = encryption.map(|certificate| unfit(certificate, "encryption")).collect();
-    notes.extend(verification.map(|certificate| unfit(certificate, "signatures")));
-    if inner.profile.send.encrypt.is_none() && !inner.profile.url.is_https() {
-        notes.push(Note::Plaintext("messages are sent unencrypted to an http URL".to_owned()));
-    }
-    notes
-}
-
-fn contradictions(inner: &Inner) -> Vec<String> {
-    let (profile, mut found) = (&inner.profile, Vec::new());
-    let mut claim = |holds: bool, complaint: &str| {
-        if !holds {
-            found.push(complaint.to_owned());
-        }
-    };
-    let receipt = &profile.send.receipt;
-    claim(profile.us != profile.them, "`us` and `them` are the same name");
-    claim(
-        profile.send.encrypt.is_none() || !inner.encryption.is_empty(),
-        "`send.encrypt` is set, but there is no certificate of the partner to encrypt to",
-    );
-    claim(
-        profile.accept.signature != crate::profile::Requirement::Require || !inner.verification.is_empty(),
-        "`accept.signature` is \"require\", but there is no certificate of the partner to verify with",
-    );
-    claim(
-        receipt.kind != ReceiptKind::Signed || !inner.verification.is_empty(),
-        "`send.receipt` asks for signed receipts, but there is no certificate of the partner to verify them with",
-    );
-    claim(
-        receipt.kind != ReceiptKind::None || receipt.asynchronous_url.is_none(),
-        "`send.receipt.asynchronous_url` is set, but no receipt is asked for",
-    );
-    claim(
-        matches!(profile.accept.asynchronous_status, 200 | 202 | 204),
-        "`accept.asynchronous_status` must be 200, 202 or 204",
-    );
-    let domain = &profile.message_id_domain;
-    claim(
-        !domain.is_empty()
-            && domain.len() <= 40
-            && domain.bytes().all(|o| o.is_ascii_alphanumeric() || b".-".contains(&o)),
-        "`message_id_domain` must be 1 to 40 letters, digits, dots and hyphens",
-    );
-    let weak = |digest: &Option<DigestAlgorithm>| *digest == Some(DigestAlgorithm::Sha1);
-    claim(!weak(&profile.send.sign), "`send.sign` is SHA-1, which this crate does not sign with");
-    claim(!weak(&profile.accept.mdn_signature), "`accept.mdn_signature` is SHA-1, which this crate does not sign with");
-    for own in &inner.encryption {
-        claim(own.certificate.rsa_bits().is_some(), "a certificate to encrypt to does not hold an RSA key");
-    }
-    found
 }

@@ -49,6 +49,8 @@ fn a_new_profile_is_the_golden_one() {
     let profile = PartnerProfile::new(ALICE.parse().unwrap(), BOB.parse().unwrap(), URL.parse().unwrap());
     assert_eq!(serde_json::to_value(&profile).unwrap(), golden("partner_profile"));
     assert_eq!(stored::<PartnerProfile>("partner_profile"), profile);
+    let early: PartnerProfile = serde_json::from_value(golden("partner_profile_early")).unwrap();
+    assert_eq!(early, profile, "written before there were endpoints, pacing and delivery");
     let short = serde_json::json!({ "version": 1, "us": ALICE, "them": BOB, "url": URL });
     assert_eq!(serde_json::from_value::<PartnerProfile>(short).unwrap(), profile, "everything else has a default");
 }

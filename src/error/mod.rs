@@ -7,6 +7,7 @@ use crate::certificate::Certificate;
 use crate::crypto::{CryptoError, KeyError};
 use crate::mime::Error as MimeError;
 use crate::name::NameError;
+use crate::profile::Contradiction;
 use crate::stored::Instant;
 
 mod receive;
@@ -28,8 +29,8 @@ pub enum SetupError {
     #[error("there is no signing key with its certificate")]
     NoSigningKey,
     /// The agreement contradicts itself.
-    #[error("the agreement cannot work: {}", .0.join("; "))]
-    Contradictions(Vec<String>),
+    #[error("the agreement cannot work: {}", listed(.0))]
+    Contradictions(Vec<Contradiction>),
     /// A certificate is outside its validity period.
     #[error(transparent)]
     Validity(#[from] ValidityError),
@@ -99,6 +100,10 @@ impl ValidityError {
             not_yet: now < certificate.not_before(),
         })
     }
+}
+
+fn listed(contradictions: &[Contradiction]) -> String {
+    contradictions.iter().map(ToString::to_string).collect::<Vec<_>>().join(". ")
 }
 
 fn date(at: SystemTime) -> String {

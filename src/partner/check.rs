@@ -1,0 +1,57 @@
+//! What is wrong, and what should be looked at, in an agreement together with its certificates.
+
+use super::Inner;
+use crate::certificate::Certificate;
+use crate::note::Note;
+use crate::profile::{Contradiction, ReceiptKind, Requirement};
+
+pub(super) fn notes(inner: &Inner) -> Vec<Note> {
+    let unfit = |certificate: &Certificate, purpose: &str| Note::KeyUsage {
+        subject: certificate.subject().to_owned(),
+        purpose: purpose.to_owned(),
+    };
+    let encryption = inner.encryption.iter().map(|own| &own.certificate).filter(|c| !c.permits_key_encipherment());
+    let verification = inner.verification.iter().map(|own| &own.certificate).filter(|c| !c.permits_signing());
+    let mut notes: Vec<_> = encryption.map(|certificate| unfit(certificate, "encryption")).collect();
+    notes.extend(verification.map(|certificate| unfit(certificate, "signatures")));
+    if inner.profile.send.encrypt.is_none() && !inner.profile.url.is_https() {
+        notes.push(Note::Plaintext("messages are sent unencrypted to an http URL".to_owned()));
+    }
+    notes
+}
+
+pub(super) fn contradictions(inner: &Inner) -> Vec<Contradiction> {
+    let (profile, mut found) = (&inner.profile, inner.profile.contradictions());
+    let mut claim = |holds: bool, field: &str, problem: &str, remedy: &str| {
+        if !holds {
+            found.push(Contradiction::new(field, problem, remedy));
+        }
+    };
+    claim(
+        profile.send.encrypt.is_none() || !inner.encryption.is_empty(),
+        "send.encrypt",
+        "it is set, but there is no certificate of the partner to encrypt to",
+        "ask the partner for his encryption certificate, or write \"none\"",
+    );
+    claim(
+        profile.accept.signature != Requirement::Require || !inner.verification.is_empty(),
+        "accept.signature",
+        "it is \"require\", but there is no certificate of the partner to verify with",
+        "ask the partner for his signing certificate",
+    );
+    claim(
+        profile.send.receipt.kind != ReceiptKind::Signed || !inner.verification.is_empty(),
+        "send.receipt.kind",
+        "it is \"signed\", but there is no certificate of the partner to verify receipts with",
+        "ask the partner for his signing certificate",
+    );
+    for own in &inner.encryption {
+        claim(
+            own.certificate.rsa_bits().is_some(),
+            "send.encrypt",
+            &format!("the certificate of {} to encrypt to does not hold an RSA key", own.certificate.subject()),
+            "ask the partner for another one",
+        );
+    }
+    found
+}

@@ -1,0 +1,112 @@
+//! What is accepted from the partner, and how it is answered.
+
+use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
+use crate::url::HttpUrl;
+
+/// What is accepted from the partner, and how it is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+#[non_exhaustive]
+pub struct AcceptTerms {
+    /// Whether messages must be signed. Default [`Requirement::Require`].
+    pub signature: Requirement,
+    /// Whether messages must be encrypted. Default [`Requirement::Allow`].
+    pub encryption: Requirement,
+    /// Digests accepted in signatures. Default SHA-256, SHA-384, SHA-512.
+    pub digests: Vec<DigestAlgorithm>,
+    /// Ciphers accepted; checked before the private key is used. Default every AES mode.
+    pub ciphers: Vec<CipherAlgorithm>,
+    /// Key transports accepted. Default RSA PKCS#1 v1.5.
+    pub key_transports: Vec<KeyTransport>,
+    /// Which form of the content a signature may cover. Default both.
+    pub signed_form: SignedForm,
+    /// Digest of the signature of our receipts. Default: the first acceptable one that the sender listed.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub mdn_signature: Option<DigestAlgorithm>,
+    /// Where asynchronous receipts are posted, whatever the sender asks for. Default: where he asks, if his host is allowed.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub receipt_url: Option<HttpUrl>,
+    /// Hosts to which asynchronous receipts may be posted, beside the host of the partner's URL.
+    pub receipt_hosts: Vec<String>,
+    /// How much a negative receipt says about what failed inside an envelope. Default [`Explain::Safe`].
+    pub explain: Explain,
+    /// What happens when only SHA-1 is listed for the receipt. Default [`WeakReceipt::Serve`].
+    pub weak_receipt: WeakReceipt,
+    /// Status of the answer to a message whose receipt goes out later: 200 (default), 202 or 204.
+    pub asynchronous_status: u16,
+    /// Whether decrypted content without MIME headers is delivered although nothing authenticates it. Default no.
+    /// mendelson encrypts unsigned payloads in this form.
+    pub bare_content: bool,
+}
+
+impl Default for AcceptTerms {
+    fn default() -> Self {
+        Self {
+            signature: Requirement::Require,
+            encryption: Requirement::Allow,
+            digests: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Sha384, DigestAlgorithm::Sha512],
+            ciphers: CipherAlgorithm::ALL.to_vec(),
+            key_transports: vec![KeyTransport::RsaPkcs1v15],
+            signed_form: SignedForm::AsSentOrCrlf,
+            mdn_signature: None,
+            receipt_url: None,
+            receipt_hosts: Vec::new(),
+            explain: Explain::Safe,
+            weak_receipt: WeakReceipt::Serve,
+            asynchronous_status: 200,
+            bare_content: false,
+        }
+    }
+}
+
+/// What a message must, may or must not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Requirement {
+    /// Without it the message is refused.
+    Require,
+    /// It may be there.
+    Allow,
+    /// With it the message is refused.
+    Forbid,
+}
+
+/// Which form of the signed content is compared with the signature's digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum SignedForm {
+    /// The octets as sent, or the form with CRLF line ends: BouncyCastle and JavaMail sign the latter and send the former.
+    AsSentOrCrlf,
+    /// Only the octets as sent.
+    AsSent,
+}
+
+/// How much a negative receipt says. Whatever is chosen, our own error stays exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Explain {
+    /// Everything that fails on an encrypted message is answered `decryption-failed`.
+    Uniform,
+    /// As `Uniform`, but what an attacker cannot turn into an oracle is told: no recipient information for
+    /// our key, anything behind a verified authentication tag, a valid signature by an unknown certificate.
+    Safe,
+}
+
+/// What happens when a sender lists only digests that are weak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum WeakReceipt {
+    /// The MIC is computed as asked; the receipt is signed with at least SHA-256.
+    Serve,
+    /// The message is refused with `failed/failure: unsupported MIC-algorithms`.
+    Refuse,
+}

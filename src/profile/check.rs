@@ -1,0 +1,239 @@
+//! Contradictions inside a profile, all of them at once. What needs certificates is checked by
+//! [`PartnerBuilder::build`](crate::PartnerBuilder::build).
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::algorithm::DigestAlgorithm;
+use crate::profile::{AuthMethod, EndpointTerms, FailRule, HeaderText, PartnerProfile, ReceiptKind, SecretRef};
+
+/// A setting that cannot work, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Contradiction {
+    /// The field of the profile, as in `send.receipt.asynchronous_url`.
+    pub field: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What mends it.
+    pub remedy: String,
+}
+
+impl Contradiction {
+    pub(crate) fn new(field: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { field: field.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Display for Contradiction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}; {}", self.field, self.problem, self.remedy)
+    }
+}
+
+impl PartnerProfile {
+    /// Everything in the profile that contradicts itself. Empty for a profile that can work with the right certificates.
+    #[must_use]
+    pub fn contradictions(&self) -> Vec<Contradiction> {
+        let mut found = Found::default();
+        self.check_names(&mut found);
+        self.check_sending(&mut found);
+        self.check_answers(&mut found);
+        check_endpoint("endpoint", &self.endpoint, &mut found);
+        check_endpoint("receipt_endpoint", &self.receipt_endpoint, &mut found);
+        self.check_pacing(&mut found);
+        self.check_delivery(&mut found);
+        found.0
+    }
+
+    fn check_names(&self, found: &mut Found) {
+        found.unless(
+            self.us != self.them,
+            "us",
+            "it is the same name as `them`",
+            "each side has a name of its own; ask the partner for his",
+        );
+        let domain = &self.message_id_domain;
+        let writable = (1..=40).contains(&domain.len())
+            && domain.bytes().all(|octet| octet.is_ascii_alphanumeric() || b".-".contains(&octet));
+        found.unless(
+            writable,
+            "message_id_domain",
+            "it is not 1 to 40 letters, digits, dots and hyphens",
+            "write a host name of ours",
+        );
+    }
+
+    fn check_sending(&self, found: &mut Found) {
+        let send = &self.send;
+        let receipt = &send.receipt;
+        found.unless(
+            receipt.kind != ReceiptKind::None || receipt.asynchronous_url.is_none(),
+            "send.receipt.asynchronous_url",
+            "it is set, but no receipt is asked for",
+            "set `send.receipt.kind`, or leave the URL out",
+        );
+        found.unless(
+            !weak(send.sign),
+            "send.sign",
+            "it is SHA-1, which this crate does not sign with",
+            "agree on sha-256",
+        );
+    }
+
+    fn check_answers(&self, found: &mut Found) {
+        let accept = &self.accept;
+        found.unless(
+            matches!(accept.asynchronous_status, 200 | 202 | 204),
+            "accept.asynchronous_status",
+            "it is not 200, 202 or 204",
+            "write 200, which every product takes",
+        );
+        found.unless(
+            !weak(accept.mdn_signature),
+            "accept.mdn_signature",
+            "it is SHA-1, which this crate does not sign with",
+            "leave it out, or write sha-256",
+        );
+    }
+
+    fn check_pacing(&self, found: &mut Found) {
+        let pacing = &self.pacing;
+        check_rule("pacing.limited", &pacing.limited, found);
+        found.unless(
+            pacing.calls == 0 || pacing.interval > Duration::ZERO,
+            "pacing.interval",
+            "it is no time, and `pacing.calls` counts calls in it",
+            "write a span of time, or leave `pacing.calls` at 0",
+        );
+    }
+
+    fn check_delivery(&self, found: &mut Found) {
+        let retry = &self.delivery.retry;
+        found.unless(retry.attempts > 0, "delivery.retry.attempts", "nothing would be sent", "write at least 1");
+        found.unless(
+            retry.factor > 0,
+            "delivery.retry.factor",
+            "it is 0, so that all waits but the first would be no time",
+            "write 1 for equal waits, 2 for doubled ones",
+        );
+        found.unless(
+            retry.first_wait > Duration::ZERO || retry.attempts <= 1,
+            "delivery.retry.first_wait",
+            "it is no time",
+            "write at least a second",
+        );
+        found.unless(
+            retry.first_wait <= retry.longest_wait,
+            "delivery.retry.longest_wait",
+            "it is shorter than the first wait",
+            "make it at least as long",
+        );
+        found.unless(retry.jitter_percent <= 100, "delivery.retry.jitter_percent", "it is over 100", "write 0 to 100");
+    }
+}
+
+fn weak(digest: Option<DigestAlgorithm>) -> bool {
+    digest == Some(DigestAlgorithm::Sha1)
+}
+
+fn check_endpoint(place: &str, terms: &EndpointTerms, found: &mut Found) {
+    check_rule(&format!("{place}.auth.refused"), &terms.auth.refused, found);
+    let field = |name: &str| format!("{place}.auth.method.{name}");
+    let named = |name: &str, secret: &SecretRef, found: &mut Found| {
+        found.unless(!secret.name().is_empty(), field(name), "the secret has no name", "name the secret");
+    };
+    match &terms.auth.method {
+        AuthMethod::None => found.unless(
+            !terms.auth.refreshable,
+            format!("{place}.auth.refreshable"),
+            "there is nothing to refresh",
+            "set `auth.method`, or leave it out",
+        ),
+        AuthMethod::Basic { user, password } => {
+            let clear = !user.contains(':') && !user.chars().any(char::is_control);
+            found.unless(clear, field("basic.user"), "it contains a colon or a control character", "ask for another");
+            named("basic.password", password, found);
+        }
+        AuthMethod::Token { header, scheme, token } => {
+            check_header(&field("token.header"), header, found);
+            let writable = scheme.bytes().all(|octet| (b' '..=b'~').contains(&octet));
+            found.unless(writable, field("token.scheme"), "it is not printable ASCII", "write `Bearer`, or nothing");
+            named("token.token", token, found);
+        }
+        AuthMethod::Query { parameter, token } => {
+            found.unless(!parameter.is_empty(), field("query.parameter"), "it is empty", "name the parameter");
+            named("query.token", token, found);
+        }
+    }
+    for (at, header) in terms.headers.iter().enumerate() {
+        let field = format!("{place}.headers[{at}]");
+        check_header(&field, &header.name, found);
+        if let HeaderText::Text(text) = &header.value {
+            let writable = text.bytes().all(|octet| (b' '..=b'~').contains(&octet));
+            found.unless(writable, &*field, "its value is not printable ASCII on one line", "write it in ASCII");
+        }
+    }
+}
+
+/// A header that an endpoint may ask for; those that carry the message are not for it to set.
+fn check_header(field: &str, name: &str, found: &mut Found) {
+    let valid = name.parse::<http::HeaderName>().is_ok();
+    found.unless(valid, field, format!("`{name}` is not the name of a header field"), "write a name as in RFC 9110");
+    let lower = name.to_ascii_lowercase();
+    found.unless(!RESERVED.contains(&&*lower), field, format!("`{name}` is set by the message itself"), "leave it out");
+}
+
+/// Header fields that the message owns.
+const RESERVED: [&str; 15] = [
+    "as2-from",
+    "as2-to",
+    "as2-version",
+    "content-disposition",
+    "content-length",
+    "content-transfer-encoding",
+    "content-type",
+    "date",
+    "disposition-notification-options",
+    "disposition-notification-to",
+    "host",
+    "message-id",
+    "mime-version",
+    "receipt-delivery-option",
+    "transfer-encoding",
+];
+
+fn check_rule(place: &str, rule: &FailRule, found: &mut Found) {
+    found.unless(
+        rule.path.is_some() || rule.values.is_empty(),
+        format!("{place}.values"),
+        "there are values, but no `path` to look for them",
+        "add a `path`, such as `error.code` or `$text`",
+    );
+    found.unless(
+        rule.path.as_deref() != Some(""),
+        format!("{place}.path"),
+        "it is empty",
+        "write a JSON pointer, a dotted path or `$text`, or leave it out",
+    );
+    let known = rule.status.iter().all(|status| (100..=599).contains(status));
+    found.unless(known, format!("{place}.status"), "it is not an HTTP status", "write numbers from 100 to 599");
+}
+
+/// What was found so far.
+#[derive(Default)]
+pub(crate) struct Found(pub(crate) Vec<Contradiction>);
+
+impl Found {
+    pub(crate) fn unless(
+        &mut self,
+        holds: bool,
+        field: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        if !holds {
+            self.0.push(Contradiction::new(field, problem, remedy));
+        }
+    }
+}

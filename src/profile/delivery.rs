@@ -1,0 +1,129 @@
+//! How long a message is tried, how long its receipt may take, and what counts as a duplicate.
+
+use std::time::Duration;
+
+/// Repetition in both directions: what we send again, and what comes again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+#[non_exhaustive]
+pub struct DeliveryTerms {
+    /// When a message, or a receipt that we post, is tried again.
+    pub retry: RetryTerms,
+    /// How long an asynchronous receipt may take after the message was taken. Default one hour.
+    #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
+    pub receipt_deadline: Duration,
+    /// What happens when it has not come by then. Default [`LateReceipt::Resend`].
+    pub late_receipt: LateReceipt,
+    /// What is answered to messages that come again.
+    pub duplicates: DuplicateTerms,
+}
+
+impl Default for DeliveryTerms {
+    fn default() -> Self {
+        Self {
+            retry: RetryTerms::default(),
+            receipt_deadline: Duration::from_secs(3600),
+            late_receipt: LateReceipt::Resend,
+            duplicates: DuplicateTerms::default(),
+        }
+    }
+}
+
+/// The schedule of attempts: the first one at once, then after waits that grow, bounded in number and in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+#[non_exhaustive]
+pub struct RetryTerms {
+    /// Attempts in all, the first one included. Default 10.
+    pub attempts: u32,
+    /// The wait after the first attempt. Default five minutes, as drafts of RFC 4130's successor suggest.
+    #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
+    pub first_wait: Duration,
+    /// What each wait is multiplied by to give the next. Default 2.
+    pub factor: u32,
+    /// No wait is longer than this. Default two hours.
+    #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
+    pub longest_wait: Duration,
+    /// No attempt starts later than this after the first one. Default one day.
+    #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
+    pub give_up_after: Duration,
+    /// By how many per cent a wait may be shortened at random, so that messages that failed together do not come
+    /// again together. Default 20.
+    pub jitter_percent: u32,
+}
+
+impl Default for RetryTerms {
+    fn default() -> Self {
+        Self {
+            attempts: 10,
+            first_wait: Duration::from_secs(300),
+            factor: 2,
+            longest_wait: Duration::from_secs(7200),
+            give_up_after: Duration::from_secs(86_400),
+            jitter_percent: 20,
+        }
+    }
+}
+
+/// What is done about a receipt that does not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum LateReceipt {
+    /// The same message goes out again, as the schedule allows: the partner answers a duplicate with the receipt.
+    Resend,
+    /// Nothing is sent; somebody should ask the partner. For partners that take every message for a new one.
+    Alert,
+}
+
+/// What is answered to a Message-ID that was seen before (RFC 4130 section 5.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+#[non_exhaustive]
+pub struct DuplicateTerms {
+    /// The same message again. Default [`Repeated::Replay`].
+    pub repeated: Repeated,
+    /// Another document under a Message-ID that was used. Default [`Changed::Refuse`].
+    pub changed: Changed,
+    /// What the sender is told to wait while the first copy is still worked on. Default half a minute.
+    #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
+    pub busy_wait: Duration,
+}
+
+impl Default for DuplicateTerms {
+    fn default() -> Self {
+        Self { repeated: Repeated::Replay, changed: Changed::Refuse, busy_wait: Duration::from_secs(30) }
+    }
+}
+
+/// The answer to the same message again. In no case is the document handed over a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Repeated {
+    /// The first answer again, octet for octet.
+    Replay,
+    /// A receipt with `processed/warning: duplicate-document`, as pyas2 answers.
+    Warn,
+    /// A receipt with `processed/error: unexpected-processing-error`, as mendelson answers.
+    Refuse,
+}
+
+/// The answer to another document under a Message-ID that was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Changed {
+    /// `processed/error: unexpected-processing-error`: the sender must use a new Message-ID.
+    Refuse,
+    /// `processed/warning: duplicate-document`, and the document is not handed over.
+    Warn,
+    /// The document is taken as a new one: for partners whose systems count their Message-IDs from one again.
+    Accept,
+}

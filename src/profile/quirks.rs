@@ -1,0 +1,85 @@
+//! Deviations from the defaults of what we write, for products that need them.
+
+use crate::algorithm::DigestAlgorithm;
+
+/// Deviations from the defaults of what we write, for products that need them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+#[non_exhaustive]
+pub struct Quirks {
+    /// How digests are spelt in `micalg` and `Disposition-Notification-Options`. Default RFC 5751;
+    /// old Seeburger and BizTalk-era systems know only RFC 3851.
+    pub micalg_names: MicalgNames,
+    /// Transfer encoding of the signature part. Default base64, since partners with `openssl smime` cannot read binary.
+    pub signature_encoding: SignatureEncoding,
+    /// Whether signatures carry signed attributes. Default yes; some Sterling installations refuse them.
+    pub signed_attributes: bool,
+    /// Certificates embedded in signatures. Default the leaf; Peppol needs it.
+    pub embed: Embed,
+    /// Whether signatures carry CMSAlgorithmProtection (RFC 6211). Default no: IBM Sterling and DataPower fail on it.
+    pub algorithm_protection: bool,
+    /// Whether requests carry `Content-Transfer-Encoding: binary` among the HTTP headers. Default no.
+    /// Some systems answer 400 without it.
+    pub http_transfer_encoding: bool,
+}
+
+impl Default for Quirks {
+    fn default() -> Self {
+        Self {
+            micalg_names: MicalgNames::Rfc5751,
+            signature_encoding: SignatureEncoding::Base64,
+            signed_attributes: true,
+            embed: Embed::Leaf,
+            algorithm_protection: false,
+            http_transfer_encoding: false,
+        }
+    }
+}
+
+/// Spelling of digest names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum MicalgNames {
+    /// `sha-256`
+    Rfc5751,
+    /// `sha256`
+    Rfc3851,
+}
+
+impl MicalgNames {
+    pub(crate) const fn spell(self, digest: DigestAlgorithm) -> &'static str {
+        match self {
+            Self::Rfc5751 => digest.name(),
+            Self::Rfc3851 => digest.legacy_name(),
+        }
+    }
+}
+
+/// Transfer encoding of the signature part of multipart/signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum SignatureEncoding {
+    /// base64 in lines of 64 characters.
+    Base64,
+    /// The DER octets themselves.
+    Binary,
+}
+
+/// Which of our certificates a signature carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Embed {
+    /// None, as OpenAS2 does.
+    None,
+    /// The signing certificate.
+    Leaf,
+    /// The signing certificate and its chain, as mendelson does.
+    Chain,
+}

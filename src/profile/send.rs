@@ -1,0 +1,89 @@
+//! How messages to the partner are made, and the receipt that is asked for with them.
+
+use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
+#[cfg(feature = "serde")]
+use crate::profile::text::or_none;
+use crate::url::HttpUrl;
+
+/// How messages to the partner are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+#[non_exhaustive]
+pub struct SendTerms {
+    /// Digest of the signature, or `None` for unsigned messages. Default SHA-256, which every maintained product verifies.
+    #[cfg_attr(feature = "serde", serde(with = "or_none"))]
+    pub sign: Option<DigestAlgorithm>,
+    /// Content encryption, or `None`. Default AES-256-CBC: every product reads it; agree on GCM where you can.
+    #[cfg_attr(feature = "serde", serde(with = "or_none"))]
+    pub encrypt: Option<CipherAlgorithm>,
+    /// How the content-encryption key travels. Default RSA PKCS#1 v1.5.
+    pub key_transport: KeyTransport,
+    /// Whether and where the payload is compressed. Default not at all: RFC 4130 alone does not know compression.
+    pub compress: Compression,
+    /// The receipt that is asked for. Default signed and synchronous.
+    pub receipt: ReceiptWish,
+}
+
+impl Default for SendTerms {
+    fn default() -> Self {
+        Self {
+            sign: Some(DigestAlgorithm::Sha256),
+            encrypt: Some(CipherAlgorithm::Aes256Cbc),
+            key_transport: KeyTransport::RsaPkcs1v15,
+            compress: Compression::None,
+            receipt: ReceiptWish::default(),
+        }
+    }
+}
+
+/// Where compression stands among the layers (RFC 5402 section 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Compression {
+    /// The payload is not compressed.
+    #[default]
+    None,
+    /// The payload is compressed, then signed.
+    BeforeSigning,
+    /// The signed message is compressed.
+    AfterSigning,
+}
+
+/// The receipt that is asked for with a message (RFC 4130 section 7.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
+#[non_exhaustive]
+pub struct ReceiptWish {
+    /// No receipt, an unsigned one or a signed one.
+    pub kind: ReceiptKind,
+    /// Our URL for an asynchronous receipt; `None` asks for it in the HTTP response.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub asynchronous_url: Option<HttpUrl>,
+    /// Digests to list, best first. Empty (the default) lists exactly the digest of our signature, so that
+    /// both readings of RFC 4130 on the MIC algorithm agree.
+    pub micalgs: Vec<DigestAlgorithm>,
+}
+
+impl Default for ReceiptWish {
+    fn default() -> Self {
+        Self { kind: ReceiptKind::Signed, asynchronous_url: None, micalgs: Vec::new() }
+    }
+}
+
+/// Whether a receipt is asked for, and whether it shall be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum ReceiptKind {
+    /// No receipt.
+    None,
+    /// An unsigned receipt: tells, but proves nothing.
+    Unsigned,
+    /// A signed receipt.
+    Signed,
+}
