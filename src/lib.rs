@@ -147,8 +147,8 @@ pub use partner::{Partner, PartnerBuilder};
 pub use profile::{
     AcceptTerms, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction, DeliveryTerms,
     DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt, Match, MicalgNames,
-    PacingTerms, PartnerProfile, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated, Requirement, RetryTerms,
-    SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, WeakReceipt,
+    PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated, Requirement,
+    RetryTerms, SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, UnknownPreset, WeakReceipt,
 };
 pub use receipt::builder::{FollowUp, MdnBuilder, PendingMdn, Reply};
 pub use receipt::evidence::{Evidence, EvidenceError, EvidenceRecord, Proof};

@@ -164,8 +164,15 @@ fn collect<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 /// The value of `Disposition-Notification-Options` that we write.
-pub(crate) fn options_value(protocol: &str, micalgs: &[&str]) -> String {
-    format!("signed-receipt-protocol=optional, {protocol}; signed-receipt-micalg=optional, {}", micalgs.join(", "))
+pub(crate) fn options_value(protocol: &str, micalgs: &[&str], importance: Importance) -> String {
+    let importance = match importance {
+        Importance::Required => "required",
+        Importance::Optional => "optional",
+    };
+    format!(
+        "signed-receipt-protocol={importance}, {protocol}; signed-receipt-micalg={importance}, {}",
+        micalgs.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -232,7 +239,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let request = signed(&options_value("pkcs7-signature", &["sha-256", "sha1"])).unwrap();
+        let request = signed(&options_value("pkcs7-signature", &["sha-256", "sha1"], Importance::Optional)).unwrap();
         assert_eq!((request.protocols().len(), request.micalgs().join(",")), (1, "sha-256,sha1".to_owned()));
     }
 }

@@ -9,6 +9,7 @@ use crate::crypto::DigestValue;
 use crate::error::{SendError, ValidityError};
 use crate::headers::{self, Head, fresh_id};
 use crate::identity::Identity;
+use crate::mdn::Importance;
 use crate::mdn::request::options_value;
 use crate::message::payload::Payload;
 use crate::mime::param::ContentDisposition;
@@ -251,8 +252,10 @@ fn ask_receipt(head: Head, profile: &PartnerProfile, micalgs: &[DigestAlgorithm]
     }
     let mut head = head.set(headers::DISPOSITION_NOTIFICATION_TO, &profile.us.to_header());
     if wish.kind == ReceiptKind::Signed {
+        let importance = if wish.required { Importance::Required } else { Importance::Optional };
         let list = profile.quirks.micalg_names.list(micalgs);
-        head = head.set(headers::DISPOSITION_NOTIFICATION_OPTIONS, &options_value("pkcs7-signature", &list));
+        head =
+            head.set(headers::DISPOSITION_NOTIFICATION_OPTIONS, &options_value("pkcs7-signature", &list, importance));
     }
     let url = wish.asynchronous_url.as_ref().map(ToString::to_string);
     head.set_if(headers::RECEIPT_DELIVERY_OPTION, url.as_deref())

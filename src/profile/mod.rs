@@ -7,6 +7,7 @@ mod delivery;
 mod endpoint;
 mod expect;
 mod pacing;
+mod preset;
 mod quirks;
 mod send;
 mod text;
@@ -18,6 +19,7 @@ pub use delivery::{Changed, DeliveryTerms, DuplicateTerms, LateReceipt, Repeated
 pub use endpoint::{AuthMethod, AuthTerms, EndpointTerms, ExtraHeader, HeaderText, SecretRef};
 pub use expect::ReceiptTerms;
 pub use pacing::{FailRule, Match, PacingTerms};
+pub use preset::{Preset, UnknownPreset};
 pub use quirks::{Embed, MicalgNames, Quirks, SignatureEncoding};
 pub use send::{Compression, ReceiptKind, ReceiptWish, SendTerms};
 

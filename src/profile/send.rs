@@ -66,11 +66,14 @@ pub struct ReceiptWish {
     /// Digests to list, best first. Empty (the default) lists exactly the digest of our signature, so that
     /// both readings of RFC 4130 on the MIC algorithm agree.
     pub micalgs: Vec<DigestAlgorithm>,
+    /// Whether a partner who cannot sign as asked must answer with a failure (`required`) or may answer unsigned
+    /// (`optional`). Default optional; Peppol asks for required.
+    pub required: bool,
 }
 
 impl Default for ReceiptWish {
     fn default() -> Self {
-        Self { kind: ReceiptKind::Signed, asynchronous_url: None, micalgs: Vec::new() }
+        Self { kind: ReceiptKind::Signed, asynchronous_url: None, micalgs: Vec::new(), required: false }
     }
 }
 
