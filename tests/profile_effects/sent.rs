@@ -1,0 +1,112 @@
+//! What a profile changes about the messages that we send.
+
+use serde_json::json;
+
+use crate::dissect::*;
+use crate::support::*;
+use crate::{Row, row};
+
+use as2_protocol::*;
+
+pub(crate) fn rows() -> Vec<Row> {
+    let clear = || json!({ "send.encrypt": "none" });
+    vec![
+        row("version", json!(2), |_| "read".to_owned(), "read", "format version 2 is not known"),
+        row("us", json!("Alice 2"), |terms| header(terms, "as2-from"), "\"Alice Corp\"", "\"Alice 2\""),
+        row("them", json!("bob2"), |terms| header(terms, "as2-to"), "bob", "bob2"),
+        row("url", json!("http://bob2.example/in"), url, "https://bob.example/as2", "http://bob2.example/in"),
+        row(
+            "message_id_domain",
+            json!("a.example"),
+            |terms| header(terms, "message-id"),
+            "@as2.invalid>",
+            "@a.example>",
+        ),
+        row("send.sign", json!("sha-512"), micalg, "sha-256", "sha-512").with(clear()),
+        row("send.encrypt", json!("aes128-gcm"), content_type, "enveloped-data", "authEnveloped-data"),
+        row("send.compress", json!("after-signing"), content_type, "multipart/signed", "compressed-data").with(clear()),
+        row("send.receipt.kind", json!("unsigned"), options, "micalg", "no receipt options"),
+        row(
+            "send.receipt.asynchronous_url",
+            json!("https://alice.example/r"),
+            |terms| header(terms, "receipt-delivery-option"),
+            "none",
+            "https://alice.example/r",
+        ),
+        row("send.receipt.micalgs", json!(["sha-384", "sha-1"]), options, "sha-256", "sha-384, sha-1"),
+        row("send.receipt.required", json!(true), options, "protocol=optional, ", "protocol=required, "),
+        row("quirks.micalg_names", json!("rfc3851"), micalg, "sha-256", "sha256").with(clear()),
+        row("quirks.signature_encoding", json!("binary"), signature_part, "base64", "binary").with(clear()),
+        row("quirks.signed_attributes", json!(false), signed_data, "3 attributes", "0 attributes").with(clear()),
+        row("quirks.embed", json!("none"), signed_data, "1 certificates", "0 certificates").with(clear()),
+        row("quirks.algorithm_protection", json!(true), signed_data, "3 attributes", "4 attributes").with(clear()),
+        row(
+            "quirks.http_transfer_encoding",
+            json!(true),
+            |terms| header(terms, "content-transfer-encoding"),
+            "none",
+            "binary",
+        ),
+    ]
+}
+
+/// Alice's order under these terms.
+pub(crate) fn order(terms: &PartnerProfile) -> Result<Outbound, String> {
+    let partner = Partner::builder(terms.clone(), CryptoProvider::rustcrypto())
+        .encrypt_to(worked_certificate("bob-enc"))
+        .verify_with(worked_certificate("bob-sign"))
+        .build()
+        .map_err(|error| error.to_string())?;
+    let payload = Payload::x12(worked("payload.x12")).with_filename("po850.x12");
+    let message = MessageBuilder::new(&worked_identity("alice"), &partner).subject("Order 1");
+    message.build(payload, now()).map_err(|error| error.to_string())
+}
+
+fn request(terms: &PartnerProfile) -> StoredRequest {
+    order(terms).unwrap().request
+}
+
+pub(crate) fn header(terms: &PartnerProfile, name: &str) -> String {
+    request(terms).header(name).unwrap_or("none").to_owned()
+}
+
+fn url(terms: &PartnerProfile) -> String {
+    request(terms).to_request().uri().to_string()
+}
+
+fn content_type(terms: &PartnerProfile) -> String {
+    header(terms, "content-type")
+}
+
+fn micalg(terms: &PartnerProfile) -> String {
+    parameter(&content_type(terms), "micalg").to_owned()
+}
+
+fn options(terms: &PartnerProfile) -> String {
+    let request = request(terms);
+    request.header("disposition-notification-options").unwrap_or("no receipt options").to_owned()
+}
+
+/// Header of the signature part.
+fn signature_part(terms: &PartnerProfile) -> String {
+    let request = request(terms);
+    let boundary = parameter(request.header("content-type").unwrap(), "boundary");
+    let (head, _) = head_and_body(split(request.body(), boundary)[1]);
+    field(head, "content-transfer-encoding").to_owned()
+}
+
+/// What the signature holds.
+fn signed_data(terms: &PartnerProfile) -> String {
+    let mut terms = terms.clone();
+    terms.quirks.signature_encoding = SignatureEncoding::Binary;
+    let request = request(&terms);
+    let boundary = parameter(request.header("content-type").unwrap(), "boundary");
+    let (_, cms) = head_and_body(split(request.body(), boundary)[1]);
+    let data = Tlv::of(cms).child(1).child(0).children();
+    let count = |elements: Vec<Tlv<'_>>| {
+        elements.into_iter().find(|element| element.tag == 0xa0).map_or(0, |set| set.children().len())
+    };
+    let signer = data.last().unwrap().child(0).children();
+    let signer_id = if signer[1].tag == 0x30 { "issuer and serial number" } else { "key identifier" };
+    format!("{} certificates, {} attributes, signer by {signer_id}", count(data), count(signer))
+}
