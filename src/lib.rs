@@ -94,6 +94,7 @@ mod error;
 pub mod fuzzing;
 mod headers;
 mod identity;
+mod inspect;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
@@ -127,6 +128,7 @@ pub use error::{
     TransportFailure, ValidityError,
 };
 pub use identity::{Identity, IdentityBuilder};
+pub use inspect::{Finding, Inspector, Oddity};
 pub use limits::Limits;
 pub use mdn::{
     Disposition, DispositionMode, DispositionType, Importance, MdnRequest, MicField, Modifier, ModifierKind,

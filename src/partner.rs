@@ -87,6 +87,11 @@ impl Partner {
         self.inner.encryption.iter().filter(active).max_by_key(|own| own.active_from).map(|own| &own.certificate)
     }
 
+    /// Whether `certificate` is configured to verify this partner's signatures, now or for what was sent before.
+    pub(crate) fn verifies_with(&self, certificate: &Certificate) -> bool {
+        self.inner.verification.iter().any(|own| own.certificate == *certificate)
+    }
+
     /// Certificates that a signature made at `signed_at` may verify with: the current ones, and those retired later than that.
     pub(crate) fn verification_at(&self, signed_at: SystemTime) -> Vec<Certificate> {
         let acceptable = |own: &&VerificationCertificate| own.retired_at.is_none_or(|retired| signed_at <= retired);

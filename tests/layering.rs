@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate, each after all that it may use. Wire layers know no keys; nothing knows `message`.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "algorithm",
     "limits",
     "note",
@@ -25,6 +25,7 @@ const ORDER: [&str; 23] = [
     "headers",
     "receipt",
     "message",
+    "inspect",
     "internals",
     "fuzzing",
     "lib",
@@ -84,7 +85,7 @@ fn outside_crates_stay_where_they_belong() {
         (&["rsa::", "aes::", "cbc::", "ctr::", "ghash::", "sha1::"], &["crypto/rustcrypto"]),
         (
             &["use http::", "http::Request", "http::Response"],
-            &["message", "receipt", "headers", "stored", "url", "error", "lib"],
+            &["message", "receipt", "headers", "inspect", "stored", "url", "error", "lib"],
         ),
         (&["x509_parser"], &["certificate"]),
     ];

@@ -1,0 +1,130 @@
+use bytes::Bytes;
+
+use super::*;
+use crate::certificate::Certificate;
+use crate::crypto::{CryptoProvider, RsaPrivateKey};
+use crate::profile::PartnerProfile;
+
+fn worked(name: &str) -> Bytes {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/worked/");
+    std::fs::read(format!("{folder}{name}")).unwrap().into()
+}
+
+fn certificate(name: &str) -> Certificate {
+    Certificate::from_pem(&worked(&format!("keys/{name}.crt"))).unwrap()
+}
+
+fn bare() -> Inspector {
+    Inspector::new(CryptoProvider::rustcrypto(), Limits::default())
+}
+
+/// Bob's view of what Alice sends.
+fn bob() -> Inspector {
+    let key = std::sync::Arc::new(RsaPrivateKey::from_pkcs8_pem(&worked("keys/bob-enc.key")).unwrap());
+    let us = Identity::builder(CryptoProvider::rustcrypto()).decrypting(certificate("bob-enc"), key).build().unwrap();
+    let profile = PartnerProfile::new(
+        "bob".parse().unwrap(),
+        "Alice Corp".parse().unwrap(),
+        "https://alice.example/as2".parse().unwrap(),
+    );
+    let alice = Partner::builder(profile, CryptoProvider::rustcrypto());
+    let alice = alice.encrypt_to(certificate("alice-enc")).verify_with(certificate("alice-sign")).build().unwrap();
+    let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_478_400);
+    bare().with_identity(&us).with_partner(&alice).at(now)
+}
+
+#[test]
+fn a_signed_message_is_shown_with_its_checks() {
+    let text = bare().wire(worked("02-signed.http")).to_string();
+    for expected in [
+        "POST ",
+        "from: Alice Corp",
+        "multipart/signed",
+        "application/edi-x12",
+        "octets: 279",
+        "MIC of the content as sent: D+V9PsWSQT8jcUrdYX6d4tx21sUwlXtKwDH1AOaYIWE=, sha-256",
+        "the signed digest is that of: the content as sent",
+        "subject: O=Alice Corp",
+        "verdict: none",
+    ] {
+        assert!(text.contains(expected), "{expected} in\n{text}");
+    }
+}
+
+#[test]
+fn envelopes_are_opened_with_our_keys() {
+    let closed = bare().wire(worked("09-compressed-signed-encrypted.http")).to_string();
+    assert!(closed.contains("EnvelopedData") && closed.contains("cipher: aes"), "{closed}");
+    assert!(!closed.contains("multipart/signed"), "{closed}");
+    let open = bob().wire(worked("09-compressed-signed-encrypted.http")).to_string();
+    for expected in ["which is ours", "multipart/signed", "CompressedData", "octets: 279", "verdict: accepted"] {
+        assert!(open.contains(expected), "{expected} in\n{open}");
+    }
+}
+
+#[test]
+fn changed_content_is_told_by_its_digests() {
+    let tampered = bob().wire(worked("neg-02-signed-tampered.http"));
+    let text = tampered.to_string();
+    assert!(!tampered.is_clean());
+    assert!(text.contains("X it breaks here: the signed digest is that of none of these"), "{text}");
+    assert!(text.contains("verdict: refused: the sha-256 digest of the content differs"), "{text}");
+    assert!(
+        text.contains("the sender is told: automatic-action/MDN-sent-automatically; processed/error: integrity"),
+        "{text}"
+    );
+}
+
+#[test]
+fn receipts_are_shown_field_by_field() {
+    let text = bare().wire(worked("mdn-02-signed-sync.http")).to_string();
+    for expected in ["multipart/report", "Disposition: automatic-action/MDN-sent-automatically; processed", "MIC: D+V9"]
+    {
+        assert!(text.contains(expected), "{expected} in\n{text}");
+    }
+}
+
+#[test]
+fn every_truncation_and_change_is_shown_and_none_panics() {
+    for name in ["02-signed.http", "06-compressed-then-signed.http", "mdn-02-signed-sync.http"] {
+        let whole = worked(name);
+        for end in (0..whole.len()).step_by(7) {
+            assert!(!bare().wire(whole.slice(..end)).to_string().is_empty());
+        }
+        for at in (0..whole.len()).step_by(11) {
+            let mut changed = whole.to_vec();
+            changed[at] ^= 0x20;
+            assert!(!bob().wire(changed).to_string().is_empty());
+        }
+    }
+}
+
+#[test]
+fn oddities_come_with_their_rule() {
+    let mut message = worked("03-encrypted.http").to_vec();
+    let at = message.windows(13).position(|octets| octets == b"enveloped-dat").unwrap();
+    message[at..at + 4].copy_from_slice(b"comp");
+    let found = bare().wire(message);
+    let text = found.to_string();
+    assert!(text.contains("(RFC 8551 section 3.2.2: smime-type names the CMS content type)"), "{text}");
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let mut entity = b"Content-Type: text/plain\r\n\r\nx".to_vec();
+    for level in 0..50 {
+        let head = format!("Content-Type: multipart/mixed; boundary=b{level}x\r\n\r\n--b{level}x\r\n");
+        entity = [head.as_bytes(), &entity, format!("\r\n--b{level}x--\r\n").as_bytes()].concat();
+    }
+    let text = bare().wire(entity).to_string();
+    assert!(text.contains("they are nested deeper than 8"), "{text}");
+}
+
+#[test]
+fn neither_documents_nor_credentials_are_shown() {
+    let request =
+        b"POST / HTTP/1.1\r\nAS2-From: a\r\nAS2-To: b\r\nMessage-ID: <1@a>\r\nAuthorization: Bearer s3cret\r\n\
+        Content-Type: application/xml\r\n\r\n<document/>";
+    let text = bare().wire(&request[..]).to_string();
+    assert!(!text.contains("s3cret") && !text.contains("<document"), "{text}");
+}
