@@ -135,6 +135,7 @@ pub use mdn::{
     ReceiptDelivery, ReceivedMic, Recipient, Report, SignedReceiptRequest,
 };
 pub use message::builder::{MessageBuilder, Outbound};
+pub use message::diagnosis::{HashedOctets, MicDiagnosis};
 pub use message::origin::{OriginEvidence, OriginRecord};
 pub use message::parser::{Head, Inbound, MessageParser};
 pub use message::payload::{Payload, ReceivedPayload};

@@ -283,7 +283,7 @@ fn scope(profile: &PartnerProfile) -> MicScope {
 
 /// The payload as a MIME entity. It is always labelled binary: a label that depends on the content makes
 /// test files pass and production files fail.
-fn payload_part(payload: Payload) -> Result<Part, SendError> {
+pub(crate) fn payload_part(payload: Payload) -> Result<Part, SendError> {
     let mut fields = vec![("Content-Type", payload.content_type().to_string())];
     fields.push(("Content-Transfer-Encoding", "binary".to_owned()));
     if let Some(filename) = payload.filename() {

@@ -1,6 +1,7 @@
 //! The two verbs of the protocol: build a message to send, open one that was received.
 
 pub(crate) mod builder;
+pub(crate) mod diagnosis;
 pub(crate) mod origin;
 pub(crate) mod parser;
 pub(crate) mod payload;
