@@ -155,7 +155,7 @@ fn check_pair(certificate: &Certificate, public_key: &[u8]) -> Result<(), SetupE
 }
 
 /// Whether two SubjectPublicKeyInfos hold the same key: some certificates leave out the NULL parameters of RSA keys.
-fn same_key(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn same_key(one: &[u8], other: &[u8]) -> bool {
     one == other || matches!((public_bits(one), public_bits(other)), (Ok(one), Ok(other)) if one == other)
 }
 

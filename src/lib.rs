@@ -98,6 +98,8 @@ mod inspect;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+#[cfg(feature = "rustcrypto")]
+mod keystore;
 mod limits;
 mod mdn;
 mod message;
@@ -129,6 +131,8 @@ pub use error::{
 };
 pub use identity::{Identity, IdentityBuilder};
 pub use inspect::{Finding, Inspector, Oddity};
+#[cfg(feature = "rustcrypto")]
+pub use keystore::{CertificateEntry, KeyAlgorithm, KeyEntry, KeyStore, KeyStoreError, PrivateKey};
 pub use limits::Limits;
 pub use mdn::{
     Disposition, DispositionMode, DispositionType, Importance, MdnRequest, MicField, Modifier, ModifierKind,

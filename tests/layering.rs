@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate, each after all that it may use. Wire layers know no keys; nothing knows `message`.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 26] = [
     "algorithm",
     "limits",
     "note",
@@ -21,6 +21,8 @@ const ORDER: [&str; 24] = [
     "error",
     "identity",
     "partner",
+    "keystore",
+    "renewal",
     "smime",
     "headers",
     "receipt",

@@ -17,6 +17,12 @@ use std::sync::Arc;
 #[cfg(feature = "rustcrypto")]
 pub(crate) use keys::rsa_schemes;
 pub use keys::{DecryptingKey, KeyError, RemoteKey, SecretBytes, SignRequest, SigningKey, UnwrapRequest};
+#[cfg(feature = "renewal")]
+pub(crate) use rustcrypto::generate;
+#[cfg(feature = "pkcs12")]
+pub(crate) use rustcrypto::password;
+#[cfg(feature = "rustcrypto")]
+pub(crate) use rustcrypto::public;
 #[cfg(feature = "rustcrypto")]
 pub use rustcrypto::{LoadKeyError, RsaPrivateKey};
 pub use value::{DigestValue, Tag};

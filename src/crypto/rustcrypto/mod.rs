@@ -3,6 +3,11 @@
 mod cipher;
 mod digest;
 mod gcm;
+#[cfg(feature = "renewal")]
+pub(crate) mod generate;
+#[cfg(feature = "pkcs12")]
+pub(crate) mod password;
+pub(crate) mod public;
 mod rsa;
 mod rsa_public;
 

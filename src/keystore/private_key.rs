@@ -1,0 +1,351 @@
+//! Private keys out of PKCS #8, PKCS #1 and SEC 1 structures.
+
+use std::fmt;
+use std::sync::Arc;
+
+use const_oid::ObjectIdentifier;
+use zeroize::Zeroizing;
+
+use super::certificates::armor;
+use super::integer::{encode, significant, small};
+use super::{DEPTH, KeyStore, KeyStoreError};
+use crate::certificate::Certificate;
+use crate::cms::ber::{self, Cursor, Element};
+use crate::cms::write::{integer, oid as write_oid, tlv};
+use crate::cms::{Error, oid, read_oid};
+use crate::crypto::public::{self, Curve};
+use crate::crypto::{DecryptingKey, LoadKeyError, RsaPrivateKey, SecretBytes, SigningKey};
+use crate::identity::same_key;
+
+const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+const X25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.110");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
+/// The tag of the public key in PKCS #8 version 2 (RFC 5958 section 2).
+const CONTEXT_1: u8 = 0x81;
+
+type Secret = Zeroizing<Vec<u8>>;
+
+/// A private key as it was read from a file: kept as PKCS #8, wiped when dropped, never shown.
+#[derive(Clone)]
+pub struct PrivateKey {
+    algorithm: KeyAlgorithm,
+    pkcs8: SecretBytes,
+    /// The SubjectPublicKeyInfo, where it follows from the file.
+    public_key: Option<Vec<u8>>,
+}
+
+/// What kind of key a private key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyAlgorithm {
+    /// RSA, for any use (rsaEncryption).
+    Rsa {
+        /// Bits of the modulus.
+        bits: usize,
+    },
+    /// RSA, for RSASSA-PSS signatures only.
+    RsaPss,
+    /// Elliptic curve P-256 (secp256r1, prime256v1).
+    P256,
+    /// Elliptic curve P-384 (secp384r1).
+    P384,
+    /// Elliptic curve P-521 (secp521r1).
+    P521,
+    /// Ed25519 signatures.
+    Ed25519,
+    /// X25519 key agreement.
+    X25519,
+    /// Another algorithm or curve, by its object identifier.
+    Other(String),
+}
+
+impl fmt::Display for KeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rsa { bits } => write!(f, "RSA {bits}"),
+            Self::RsaPss => f.write_str("RSASSA-PSS"),
+            Self::P256 => f.write_str("EC P-256"),
+            Self::P384 => f.write_str("EC P-384"),
+            Self::P521 => f.write_str("EC P-521"),
+            Self::Ed25519 => f.write_str("Ed25519"),
+            Self::X25519 => f.write_str("X25519"),
+            Self::Other(oid) => f.write_str(oid),
+        }
+    }
+}
+
+impl PrivateKey {
+    /// Reads a file with exactly one private key; what else is in it is passed over. [`KeyStore`] tells the forms.
+    ///
+    /// # Errors
+    /// [`KeyStoreError`] if the file cannot be read or holds several keys or none.
+    pub fn read(file: &[u8], password: Option<&str>) -> Result<Self, KeyStoreError> {
+        Ok(KeyStore::read(file, password)?.entry(None)?.key().clone())
+    }
+
+    /// What kind of key it is.
+    #[must_use]
+    pub fn algorithm(&self) -> &KeyAlgorithm {
+        &self.algorithm
+    }
+
+    /// The public half, a DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7); `None` for an algorithm that is not
+    /// known and a file that does not tell.
+    #[must_use]
+    pub fn public_key(&self) -> Option<&[u8]> {
+        self.public_key.as_deref()
+    }
+
+    /// Whether the certificate holds the public half of this key.
+    #[must_use]
+    pub fn belongs_to(&self, certificate: &Certificate) -> bool {
+        self.public_key.as_deref().is_some_and(|public_key| same_key(public_key, certificate.spki_der()))
+    }
+
+    /// The key as one that signs.
+    ///
+    /// # Errors
+    /// [`LoadKeyError`] if it is of an algorithm that this crate does not sign with, or of an unusable size.
+    pub fn into_signing(self) -> Result<Arc<dyn SigningKey>, LoadKeyError> {
+        Ok(Arc::new(RsaPrivateKey::from_pkcs8_der(self.pkcs8.as_bytes())?))
+    }
+
+    /// The key as one that decrypts.
+    ///
+    /// # Errors
+    /// [`LoadKeyError`] if it is of an algorithm that this crate does not decrypt with, or of an unusable size.
+    pub fn into_decrypting(self) -> Result<Arc<dyn DecryptingKey>, LoadKeyError> {
+        Ok(Arc::new(RsaPrivateKey::from_pkcs8_der(self.pkcs8.as_bytes())?))
+    }
+
+    /// The key as PKCS #8 (RFC 5208) in DER, not encrypted.
+    #[must_use]
+    pub fn to_pkcs8_der(&self) -> SecretBytes {
+        self.pkcs8.clone()
+    }
+
+    /// The key as a PEM text with a `PRIVATE KEY` section, not encrypted.
+    #[must_use]
+    pub fn to_pkcs8_pem(&self) -> SecretBytes {
+        SecretBytes::new(armor("PRIVATE KEY", self.pkcs8.as_bytes()).into_bytes())
+    }
+
+    /// Reads PrivateKeyInfo, RSAPrivateKey or ECPrivateKey from the content of its SEQUENCE. `curve` is the content of
+    /// an `EC PARAMETERS` section before it.
+    pub(super) fn from_structure(content: &[u8], curve: Option<&[u8]>) -> Result<Self, KeyStoreError> {
+        let mut cursor = Cursor::new(content, DEPTH);
+        small(&mut cursor, "the version of the private key")?;
+        match cursor.peek() {
+            Some(ber::SEQUENCE) => pkcs8(content),
+            Some(ber::INTEGER) => rsa(content),
+            _ => {
+                let curve = curve.map(|parameters| Cursor::new(parameters, DEPTH).expect(ber::OID, "a named curve"));
+                sec1(content, curve.transpose().map_err(damaged)?.map(|curve| curve.content))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateKey").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+fn damaged(error: Error) -> KeyStoreError {
+    KeyStoreError::Structure { part: "the private key", error }
+}
+
+/// PrivateKeyInfo and OneAsymmetricKey (RFC 5958 section 2).
+fn pkcs8(content: &[u8]) -> Result<PrivateKey, KeyStoreError> {
+    let mut cursor = Cursor::new(content, DEPTH);
+    cursor.expect(ber::INTEGER, "a version").map_err(damaged)?;
+    let algorithm = cursor.expect(ber::SEQUENCE, "an algorithm").map_err(damaged)?;
+    let private = cursor.next().map_err(damaged)?.filter(|element| is_octets(element));
+    let private = private.ok_or(KeyStoreError::Key("the private key octets"))?;
+    let private = Zeroizing::new(private.octets(DEPTH).map_err(damaged)?);
+    let mut public = None;
+    while let Some(element) = cursor.next().map_err(damaged)? {
+        if element.tag == CONTEXT_1 {
+            public = Some(element.content);
+        }
+    }
+    let mut identifier = Cursor::new(algorithm.content, DEPTH);
+    let algorithm_oid = read_oid(identifier.expect(ber::OID, "an algorithm").map_err(damaged)?.content);
+    let algorithm_oid = algorithm_oid.map_err(damaged)?;
+    let parameters = identifier.next().map_err(damaged)?;
+    match algorithm_oid {
+        oid::RSA_ENCRYPTION => rsa(sequence(&private)?),
+        EC_PUBLIC_KEY => match parameters {
+            Some(curve) if curve.tag == ber::OID => sec1(sequence(&private)?, Some(curve.content)),
+            _ => Ok(other(KeyAlgorithm::Other(EC_PUBLIC_KEY.to_string()), content, None)),
+        },
+        ED25519 => edwards(KeyAlgorithm::Ed25519, ED25519, &private),
+        X25519 => edwards(KeyAlgorithm::X25519, X25519, &private),
+        known => {
+            let kind = if known == RSA_PSS { KeyAlgorithm::RsaPss } else { KeyAlgorithm::Other(known.to_string()) };
+            let public = match (&kind, public) {
+                (KeyAlgorithm::RsaPss, _) => Some(bits(&rsa_public(&numbers(sequence(&private)?)?))),
+                (_, Some(bits)) => Some(tlv(ber::BIT_STRING, &[bits])),
+                _ => None,
+            };
+            Ok(other(kind, content, public.map(|bits| tlv(ber::SEQUENCE, &[algorithm.raw, &bits]))))
+        }
+    }
+}
+
+/// A key that is only carried along.
+fn other(algorithm: KeyAlgorithm, content: &[u8], public_key: Option<Vec<u8>>) -> PrivateKey {
+    PrivateKey { algorithm, pkcs8: tlv(ber::SEQUENCE, &[content]).into(), public_key }
+}
+
+/// RSAPrivateKey (RFC 8017 appendix A.1.2), from the content of its SEQUENCE.
+fn rsa(content: &[u8]) -> Result<PrivateKey, KeyStoreError> {
+    from_rsa_numbers(&numbers(content)?)
+}
+
+/// The key of the numbers n, e, d, p, q, dP, dQ and qInv.
+pub(crate) fn from_rsa_numbers(numbers: &[&[u8]; 8]) -> Result<PrivateKey, KeyStoreError> {
+    let encoded: Vec<Secret> = numbers.iter().map(|number| Zeroizing::new(encode(number))).collect();
+    let body: Secret = Zeroizing::new(encoded.iter().flat_map(|number| number.iter().copied()).collect());
+    let pkcs1 = Zeroizing::new(tlv(ber::SEQUENCE, &[&integer(0), &body]));
+    let bits = match RsaPrivateKey::from_pkcs1_der(&pkcs1) {
+        Ok(key) => key.bits(),
+        // Recognised, listed, and refused where it is to be used.
+        Err(LoadKeyError::Size(bits)) => bits,
+        Err(_) => return Err(KeyStoreError::Key("the numbers of the RSA key do not belong together")),
+    };
+    let algorithm = tlv(ber::SEQUENCE, &[&write_oid(&oid::RSA_ENCRYPTION), &[5, 0]]);
+    let public_key = tlv(ber::SEQUENCE, &[&algorithm, &self::bits(&rsa_public(numbers))]);
+    Ok(wrapped(KeyAlgorithm::Rsa { bits }, &algorithm, &pkcs1, public_key))
+}
+
+fn numbers(content: &[u8]) -> Result<[&[u8]; 8], KeyStoreError> {
+    const VERSION: KeyStoreError = KeyStoreError::Key("RSA keys have two primes, and version 0");
+    let mut cursor = Cursor::new(content, DEPTH);
+    if small(&mut cursor, "the version of the RSA key")? != 0 {
+        return Err(VERSION);
+    }
+    let mut numbers = [&[][..]; 8];
+    for number in &mut numbers {
+        *number = significant(cursor.expect(ber::INTEGER, "a number of the RSA key").map_err(damaged)?.content);
+    }
+    Ok(numbers)
+}
+
+/// RSAPublicKey (RFC 8017 appendix A.1.1).
+fn rsa_public(numbers: &[&[u8]; 8]) -> Vec<u8> {
+    let [modulus, exponent, ..] = numbers;
+    tlv(ber::SEQUENCE, &[&encode(modulus), &encode(exponent)])
+}
+
+/// ECPrivateKey (RFC 5915 section 3), from the content of its SEQUENCE. `named` is the curve that stands outside.
+fn sec1(content: &[u8], named: Option<&[u8]>) -> Result<PrivateKey, KeyStoreError> {
+    let mut cursor = Cursor::new(content, DEPTH);
+    cursor.expect(ber::INTEGER, "a version").map_err(damaged)?;
+    let scalar = cursor.expect(ber::OCTET_STRING, "the private key octets").map_err(damaged)?.content;
+    let (mut inside, mut point) = (None, None);
+    while let Some(element) = cursor.next().map_err(damaged)? {
+        let mut inner = Cursor::new(element.content, DEPTH);
+        match element.tag {
+            ber::CONTEXT_0_CONSTRUCTED if inner.peek() == Some(ber::OID) => {
+                inside = inner.next().map_err(damaged)?.map(|curve| curve.content);
+            }
+            ber::CONTEXT_1_CONSTRUCTED => {
+                point = Some(inner.expect(ber::BIT_STRING, "the public key").map_err(damaged)?.content);
+            }
+            _ => {}
+        }
+    }
+    let curve = named.or(inside).ok_or(KeyStoreError::Key("the elliptic curve is not named"))?;
+    from_ec_scalar(read_oid(curve).map_err(damaged)?, scalar, point)
+}
+
+/// The key of a curve, and its public point as the content of a BIT STRING, where the file tells it.
+fn from_ec_scalar(
+    curve_oid: ObjectIdentifier,
+    scalar: &[u8],
+    told: Option<&[u8]>,
+) -> Result<PrivateKey, KeyStoreError> {
+    let algorithm = tlv(ber::SEQUENCE, &[&write_oid(&EC_PUBLIC_KEY), &write_oid(&curve_oid)]);
+    let (kind, curve) = match curve_oid {
+        P256 => (KeyAlgorithm::P256, Some(Curve::P256)),
+        P384 => (KeyAlgorithm::P384, Some(Curve::P384)),
+        P521 => (KeyAlgorithm::P521, Some(Curve::P521)),
+        unknown => (KeyAlgorithm::Other(unknown.to_string()), None),
+    };
+    let (scalar, point) = match curve {
+        Some(curve) => {
+            let scalar = padded(scalar, curve.scalar_len())?;
+            let point = curve.public_point(&scalar).ok_or(KeyStoreError::Key("the number of the EC key"))?;
+            let point = [&[0], &*point].concat();
+            // Compressed points are for others to compare.
+            if told.is_some_and(|told| told.len() == point.len() && told != point) {
+                return Err(KeyStoreError::Key("the public point does not belong to the EC key"));
+            }
+            (scalar, Some(point))
+        }
+        None => (Zeroizing::new(scalar.to_vec()), told.map(<[u8]>::to_vec)),
+    };
+    let point = point.map(|point| tlv(ber::BIT_STRING, &[&point]));
+    let public = point.as_ref().map(|point| tlv(ber::CONTEXT_1_CONSTRUCTED, &[point])).unwrap_or_default();
+    let secret = Zeroizing::new(tlv(ber::OCTET_STRING, &[&scalar]));
+    let private = Zeroizing::new(tlv(ber::SEQUENCE, &[&integer(1), &secret, &public]));
+    let public_key = point.map(|point| tlv(ber::SEQUENCE, &[&algorithm, &point]));
+    let mut key = wrapped(kind, &algorithm, &private, Vec::new());
+    key.public_key = public_key;
+    Ok(key)
+}
+
+/// The key of a number on P-256.
+#[cfg(feature = "renewal")]
+pub(crate) fn from_p256_scalar(scalar: &[u8]) -> Result<PrivateKey, KeyStoreError> {
+    from_ec_scalar(P256, scalar, None)
+}
+
+/// Keys of RFC 8410: an OCTET STRING of 32 octets in the OCTET STRING.
+fn edwards(kind: KeyAlgorithm, oid: ObjectIdentifier, private: &[u8]) -> Result<PrivateKey, KeyStoreError> {
+    const SIZE: KeyStoreError = KeyStoreError::Key("the key has not 32 octets");
+    let seed = Cursor::new(private, DEPTH).expect(ber::OCTET_STRING, "a key of 32 octets").map_err(damaged)?;
+    let point = match kind {
+        KeyAlgorithm::Ed25519 => public::ed25519(seed.content).ok_or(SIZE)?,
+        _ => public::x25519(seed.content).ok_or(SIZE)?,
+    };
+    let algorithm = tlv(ber::SEQUENCE, &[&write_oid(&oid)]);
+    let public_key = tlv(ber::SEQUENCE, &[&algorithm, &bits(&point)]);
+    Ok(wrapped(kind, &algorithm, seed.raw, public_key))
+}
+
+/// PrivateKeyInfo around a key.
+fn wrapped(kind: KeyAlgorithm, algorithm: &[u8], private: &[u8], public_key: Vec<u8>) -> PrivateKey {
+    let octets = Zeroizing::new(tlv(ber::OCTET_STRING, &[private]));
+    let pkcs8 = tlv(ber::SEQUENCE, &[&integer(0), algorithm, &octets]);
+    PrivateKey { algorithm: kind, pkcs8: pkcs8.into(), public_key: Some(public_key) }
+}
+
+/// Some writers cut leading zeros off, others put one before.
+fn padded(scalar: &[u8], length: usize) -> Result<Secret, KeyStoreError> {
+    let digits = significant(scalar);
+    let zeros = length.checked_sub(digits.len()).ok_or(KeyStoreError::Key("the number of the EC key is too long"))?;
+    let mut padded = Zeroizing::new(Vec::with_capacity(length));
+    padded.resize(zeros, 0);
+    padded.extend_from_slice(digits);
+    Ok(padded)
+}
+
+fn bits(octets: &[u8]) -> Vec<u8> {
+    tlv(ber::BIT_STRING, &[&[0], octets])
+}
+
+fn sequence(octets: &[u8]) -> Result<&[u8], KeyStoreError> {
+    Ok(Cursor::new(octets, DEPTH).expect(ber::SEQUENCE, "a private key").map_err(damaged)?.content)
+}
+
+fn is_octets(element: &Element<'_>) -> bool {
+    matches!(element.tag, ber::OCTET_STRING | ber::OCTET_STRING_CONSTRUCTED)
+}
