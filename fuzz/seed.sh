@@ -14,6 +14,7 @@ for message in "$worked"/*.http; do
     mdn-*) seed settlement "$name" < "$message" ;;
     *) seed request "$name" < "$message" ;;
     esac
+    seed inspect "$name" < "$message"
     # The start line is dropped: what remains is an entity.
     tail -n +2 "$message" | seed entity "$name"
 done
@@ -46,3 +47,4 @@ grep -a -h -i '^content-type\|^content-disposition' "$worked"/*.http | tr -d '\r
     { n=0; while IFS= read -r line; do n=$((n + 1)); printf '%s' "$line" | seed parameters "$n"; done; }
 printf '%s' "attachment; filename*0*=UTF-8''%e2%82%ac; filename*1=\" rates.txt\"" | seed parameters rfc2231
 printf '%s' 'attachment; filename="=?utf-8?B?w6Q=?=.edi"' | seed parameters rfc2047
+for file in tests/vectors/keys/*; do seed keystore "$(basename "$file")" < "$file"; done

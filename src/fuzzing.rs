@@ -7,9 +7,13 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
+use crate::certificate::Certificate;
 use crate::cms::content::{self, ContentInfo};
 use crate::cms::reader::{self, ContentKind, ContentReader};
 use crate::cms::{ber, enveloped};
+use crate::crypto::CryptoProvider;
+use crate::inspect::Inspector;
+use crate::keystore::KeyStore;
 use crate::limits::Limits;
 use crate::mdn::{Disposition, Report, find_report};
 use crate::message::parser::{Inbound, MessageParser};
@@ -96,6 +100,21 @@ pub fn parameters(data: &[u8]) {
     // Encoded words are decoded wherever they stand, since peers write them here.
     if !name.is_empty() && !name.contains("=?") {
         assert_eq!(ContentDisposition::read(written.as_bytes()).filename().as_deref(), Some(&*name));
+    }
+}
+
+/// Saved traffic of any kind is shown as a tree.
+pub fn inspect(data: &[u8]) {
+    let inspector = Inspector::new(CryptoProvider::rustcrypto(), limits());
+    assert!(!inspector.wire(Bytes::copy_from_slice(data)).to_string().is_empty());
+}
+
+/// Files of keys and certificates; what is read as a certificate is written so that it is read again.
+pub fn keystore(data: &[u8]) {
+    let _ = KeyStore::read(data, Some("changeit"));
+    for certificate in Certificate::read_all(data).unwrap_or_default() {
+        let again = Certificate::read_all(certificate.to_pem().as_bytes()).unwrap();
+        assert_eq!(again, [certificate]);
     }
 }
 
