@@ -109,6 +109,7 @@ mod note;
 mod partner;
 mod profile;
 mod receipt;
+mod response;
 mod smime;
 mod step;
 mod stored;

@@ -185,6 +185,12 @@ impl Instant {
             .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
     }
 
+    /// A span of time later; the end of the year 9999 where there is no such time.
+    pub(crate) fn after(self, span: Duration) -> Self {
+        let last = Duration::from_secs(LAST_SECOND);
+        self.0.checked_add(span).or_else(|| SystemTime::UNIX_EPOCH.checked_add(last)).map_or(self, Self)
+    }
+
     /// Seconds since 1970; 0 before.
     pub(crate) fn seconds(self) -> u64 {
         self.0.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()

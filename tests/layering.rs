@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate, each after all that it may use. Wire layers know no keys; nothing knows `message`.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "algorithm",
     "limits",
     "note",
@@ -25,6 +25,7 @@ const ORDER: [&str; 26] = [
     "renewal",
     "smime",
     "headers",
+    "response",
     "receipt",
     "message",
     "inspect",
@@ -87,7 +88,7 @@ fn outside_crates_stay_where_they_belong() {
         (&["rsa::", "aes::", "cbc::", "ctr::", "ghash::", "sha1::"], &["crypto/rustcrypto"]),
         (
             &["use http::", "http::Request", "http::Response"],
-            &["message", "receipt", "headers", "inspect", "stored", "url", "error", "lib"],
+            &["message", "receipt", "response", "headers", "inspect", "stored", "url", "error", "lib"],
         ),
         (&["x509_parser"], &["certificate"]),
     ];

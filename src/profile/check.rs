@@ -5,7 +5,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::algorithm::DigestAlgorithm;
-use crate::profile::{AuthMethod, EndpointTerms, FailRule, HeaderText, PartnerProfile, ReceiptKind, SecretRef};
+use crate::profile::{
+    AuthMethod, BodyPath, EndpointTerms, FailRule, HeaderText, Match, PartnerProfile, ReceiptKind, SecretRef,
+};
 
 /// A setting that cannot work, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +103,18 @@ impl PartnerProfile {
         let pacing = &self.pacing;
         check_rule("pacing.limited", &pacing.limited, found);
         found.unless(
+            pacing.wait > Duration::ZERO,
+            "pacing.wait",
+            "it is no time, so that a partner who is called too often would be called again at once",
+            "write at least a second",
+        );
+        found.unless(
+            pacing.concurrency == 0 || pacing.longest_call > Duration::ZERO,
+            "pacing.longest_call",
+            "it is no time, and `pacing.concurrency` counts calls for so long",
+            "write more than the time limit of the HTTP client",
+        );
+        found.unless(
             pacing.calls == 0 || pacing.interval > Duration::ZERO,
             "pacing.interval",
             "it is no time, and `pacing.calls` counts calls in it",
@@ -128,6 +142,12 @@ impl PartnerProfile {
             "delivery.retry.longest_wait",
             "it is shorter than the first wait",
             "make it at least as long",
+        );
+        found.unless(
+            self.delivery.receipt_deadline > Duration::ZERO || self.send.receipt.asynchronous_url.is_none(),
+            "delivery.receipt_deadline",
+            "it is no time, and receipts are asked for asynchronously",
+            "write how long the partner may take",
         );
         found.unless(retry.jitter_percent <= 100, "delivery.retry.jitter_percent", "it is over 100", "write 0 to 100");
     }
@@ -210,11 +230,27 @@ fn check_rule(place: &str, rule: &FailRule, found: &mut Found) {
         "there are values, but no `path` to look for them",
         "add a `path`, such as `error.code` or `$text`",
     );
+    if let Some(problem) = rule.path.as_deref().and_then(|path| BodyPath::read(path).err()) {
+        let remedy = "write a JSON pointer, a dotted path or `$text`, or leave it out";
+        found.unless(false, format!("{place}.path"), problem, remedy);
+    }
     found.unless(
-        rule.path.as_deref() != Some(""),
-        format!("{place}.path"),
-        "it is empty",
-        "write a JSON pointer, a dotted path or `$text`, or leave it out",
+        rule.path.as_deref() != Some("$text") || rule.values.iter().all(|value| !value.is_empty()),
+        format!("{place}.values"),
+        "one of them is empty, and every text contains nothing",
+        "write a part of the text",
+    );
+    found.unless(
+        rule.r#match != Match::All || (rule.path.is_some() && !rule.status.is_empty()),
+        format!("{place}.match"),
+        "all conditions must hold, but there is only one",
+        "set both `status` and `path`, or leave `match` out",
+    );
+    found.unless(
+        rule.r#match == Match::All || !rule.status.iter().any(|status| (200..=299).contains(status)),
+        format!("{place}.status"),
+        "every answer of success would count as this failure",
+        "add a `path` and `match = \"all\"`, or leave 2xx out",
     );
     let known = rule.status.iter().all(|status| (100..=599).contains(status));
     found.unless(known, format!("{place}.status"), "it is not an HTTP status", "write numbers from 100 to 599");

@@ -32,8 +32,8 @@ pub struct AuthTerms {
     /// Whether a refused secret may be fetched anew once, before the same octets are sent again. Default no;
     /// say yes for tokens that expire.
     pub refreshable: bool,
-    /// Which answers mean that the credentials are refused. Default status 401.
-    #[cfg_attr(feature = "serde", serde(default = "FailRule::unauthorized"))]
+    /// Which answers mean that the credentials are refused. Default status 401, which stays unless `status` is written.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "FailRule::read_refused"))]
     pub refused: FailRule,
 }
 

@@ -7,6 +7,7 @@ mod delivery;
 mod endpoint;
 mod expect;
 mod pacing;
+mod path;
 mod preset;
 mod quirks;
 mod send;
@@ -19,6 +20,7 @@ pub use delivery::{Changed, DeliveryTerms, DuplicateTerms, LateReceipt, Repeated
 pub use endpoint::{AuthMethod, AuthTerms, EndpointTerms, ExtraHeader, HeaderText, SecretRef};
 pub use expect::ReceiptTerms;
 pub use pacing::{FailRule, Match, PacingTerms};
+pub(crate) use path::BodyPath;
 pub use preset::{Preset, UnknownPreset};
 pub use quirks::{Embed, MicalgNames, Quirks, SignatureEncoding};
 pub use send::{Compression, ReceiptKind, ReceiptWish, SendTerms};

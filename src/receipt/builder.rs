@@ -3,19 +3,23 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{Response, StatusCode};
 
 use crate::algorithm::DigestAlgorithm;
 use crate::crypto::{CryptoProvider, KeyError};
-use crate::error::{Answer, SendError};
+use crate::error::{Answer, SendError, TransportFailure};
 use crate::headers::{self, Head, fresh_id};
 use crate::identity::Identity;
+use crate::limits::Limits;
 use crate::mdn::{Disposition, MdnRequest, MicField, ReceiptDelivery, ReceivedMic, Recipient, Report};
 use crate::mime::write::{boundary_token, write_multipart};
 use crate::name::{ReceivedId, ReceivedName, printable};
 use crate::note::Note;
 use crate::partner::Partner;
 use crate::profile::Quirks;
+use crate::receipt::incoming::IncomingMdn;
+use crate::receipt::outcome::SendOutcome;
+use crate::response::{Rules, judge};
 use crate::smime::mic::{Digests, Mic};
 use crate::smime::sign::{SignTerms, sign};
 use crate::smime::{Part, join, length};
@@ -91,6 +95,30 @@ pub enum FollowUp {
 pub struct PendingMdn {
     /// The request to be posted.
     pub request: StoredRequest,
+}
+
+impl PendingMdn {
+    /// Reads the HTTP answer to the receipt, or the failure to get one, as the agreement of today says:
+    /// [`SendOutcome::Transferred`] where it was taken. Refused credentials are those of `receipt_endpoint`.
+    pub fn on_response(
+        &self,
+        response: Result<&Response<Bytes>, TransportFailure>,
+        partner: &Partner,
+        now: SystemTime,
+    ) -> SendOutcome {
+        let response = match response {
+            Ok(response) => response,
+            Err(failure) => return failure.into(),
+        };
+        let profile = partner.profile();
+        let rules = Rules::new(&profile.receipt_endpoint, &profile.pacing);
+        // RFC 8098 section 2.1: nothing answers a receipt, but what is one is not searched for error codes.
+        let is_receipt = IncomingMdn::read(response.headers(), response.body().clone(), &Limits::default()).is_ok();
+        match judge(response, (!is_receipt).then_some(rules), now) {
+            Ok(()) => SendOutcome::Transferred,
+            Err(trouble) => trouble.into(),
+        }
+    }
 }
 
 impl Reply {

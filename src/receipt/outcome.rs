@@ -1,11 +1,14 @@
 //! What became of a message that was sent, and what to do next. Nothing here can be mistaken for success.
 
+use std::time::SystemTime;
+
 use http::StatusCode;
 
 use crate::algorithm::DigestAlgorithm;
-use crate::error::ReceiveError;
+use crate::error::{ReceiveError, TransportFailure};
 use crate::mdn::Disposition;
 use crate::receipt::evidence::Evidence;
+use crate::response::Trouble;
 use crate::smime::mic::Mic;
 
 /// The verdict on a receipt.
@@ -154,7 +157,10 @@ pub enum Advice {
     ComputeMic,
 }
 
-/// What the HTTP answer to a message means.
+/// What the HTTP answer to a message means, or the answer to a receipt that was posted.
+///
+/// The agreement decides in this order: a receipt in the body settles the message whatever the status is; then
+/// `endpoint.auth.refused`; then `pacing.limited`; then the status as RFC 4130 section 5.5 reads it.
 #[derive(Clone, Debug)]
 #[must_use = "the message may not have arrived"]
 #[non_exhaustive]
@@ -163,7 +169,7 @@ pub enum SendOutcome {
     Settled(Box<Outcome>),
     /// The message was taken; the receipt will be posted to us.
     Awaiting,
-    /// The message was taken; no receipt was asked for, so nothing is proven.
+    /// What was posted was taken, and no receipt is to come: for a message, nothing is proven.
     Transferred,
     /// A receipt should be in the answer, and is not.
     NoReceipt {
@@ -172,19 +178,37 @@ pub enum SendOutcome {
         /// Why the body is no receipt.
         reason: String,
     },
+    /// The partner's server was called too often, or names a time at which it can be called again: until then
+    /// nothing should be sent to it, see [`Pacer::limited_until`](crate::Pacer::limited_until).
+    Wait {
+        /// When the same octets may be sent again: as `Retry-After` says, else after `pacing.wait`.
+        until: SystemTime,
+        /// The status, or what was found in the body.
+        reason: String,
+    },
     /// The message may not have arrived, and the cause may pass.
     Retry {
         /// The status or the transport failure.
         reason: String,
     },
-    /// The partner's server refuses our credentials.
+    /// The partner's server refuses our credentials, or (status 407) a proxy does.
     AuthRefused {
         /// The HTTP status.
         status: StatusCode,
+        /// The status, or what was found in the body.
+        reason: String,
+    },
+    /// The partner's server names another place. It is not followed: the agreement has one URL, and whoever can
+    /// redirect could have the message and our credentials. If the partner has moved, change `url`.
+    Redirect {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The `Location`, unchecked.
+        location: Option<String>,
     },
     /// The partner's server refuses the message for good.
     Stop {
-        /// The status, and where it redirects to if it does.
+        /// The status.
         reason: String,
     },
 }
@@ -197,9 +221,27 @@ impl SendOutcome {
             Self::Settled(outcome) => outcome.advice(),
             Self::Awaiting => Advice::Wait,
             Self::Transferred => Advice::Done,
-            Self::NoReceipt { .. } | Self::Retry { .. } => Advice::RetrySameId,
+            Self::NoReceipt { .. } | Self::Wait { .. } | Self::Retry { .. } => Advice::RetrySameId,
             Self::AuthRefused { .. } => Advice::FixAccess,
-            Self::Stop { .. } => Advice::DoNotResend,
+            Self::Redirect { .. } | Self::Stop { .. } => Advice::DoNotResend,
         }
+    }
+}
+
+impl From<Trouble> for SendOutcome {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Wait { until, reason } => Self::Wait { until, reason },
+            Trouble::Retry { reason } => Self::Retry { reason },
+            Trouble::AuthRefused { status, reason } => Self::AuthRefused { status, reason },
+            Trouble::Redirect { status, location } => Self::Redirect { status, location },
+            Trouble::Stop { reason } => Self::Stop { reason },
+        }
+    }
+}
+
+impl From<TransportFailure> for SendOutcome {
+    fn from(failure: TransportFailure) -> Self {
+        Self::Retry { reason: failure.to_string() }
     }
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 
 use crate::algorithm::DigestAlgorithm;
 use crate::certificate::Certificate;
@@ -18,6 +18,7 @@ use crate::profile::{Compression, PartnerProfile, ReceiptKind, ReceiptTerms, Sig
 use crate::receipt::evidence::{Evidence, Proof};
 use crate::receipt::incoming::{IncomingMdn, SignedReport};
 use crate::receipt::outcome::{Dispute, Outcome, SendOutcome};
+use crate::response::{Rules, judge};
 use crate::smime::mic::{Digests, Mic, MicScope};
 use crate::smime::verify::{VerifyTerms, read_signature, verify};
 use crate::stored::{FormatVersion, Instant, Octets};
@@ -123,7 +124,19 @@ impl PendingReceipt {
         self.scope
     }
 
-    /// Reads the HTTP answer to the message, or the failure to get one.
+    /// Reads the HTTP answer to the message, or the failure to get one, as the agreement of today says.
+    ///
+    /// ```
+    /// # use as2_protocol::{Partner, PendingReceipt, SendOutcome, TransportFailure};
+    /// # use std::time::SystemTime;
+    /// # fn show(pending: &PendingReceipt, acme: &Partner, now: SystemTime) {
+    /// let answer = Err(TransportFailure::new("connection reset"));
+    /// match pending.on_response(answer, acme, now) {
+    ///     SendOutcome::Retry { reason } => assert_eq!(reason, "connection reset"),
+    ///     other => unreachable!("{other:?}"),
+    /// }
+    /// # }
+    /// ```
     pub fn on_response(
         &self,
         response: Result<&Response<Bytes>, TransportFailure>,
@@ -132,37 +145,26 @@ impl PendingReceipt {
     ) -> SendOutcome {
         let response = match response {
             Ok(response) => response,
-            Err(failure) => return SendOutcome::Retry { reason: failure.to_string() },
+            Err(failure) => return failure.into(),
         };
-        let status = response.status();
+        let profile = partner.profile();
+        let rules = Rules::new(&profile.endpoint, &profile.pacing);
         // A receipt in the body settles the message whatever the status is: some servers send it with 4xx or 5xx.
         let read = IncomingMdn::read(response.headers(), response.body().clone(), &Limits::default());
-        match read {
+        let (taken, reason) = match read {
             Ok(mdn) if self.kind != ReceiptKind::None => {
-                SendOutcome::Settled(Box::new(self.settle(&mdn, partner, now)))
+                return SendOutcome::Settled(Box::new(self.settle(&mdn, partner, now)));
             }
-            Ok(_) => self.by_status(status, response, "no receipt was asked for"),
-            Err(reason) => self.by_status(status, response, &reason),
-        }
-    }
-
-    /// RFC 4130 section 5.5: what may be repeated, and what may not.
-    fn by_status(&self, status: StatusCode, response: &Response<Bytes>, reason: &str) -> SendOutcome {
-        match status.as_u16() {
-            200..=299 => match self.kind {
+            Ok(_) => (judge(response, None, now), String::new()),
+            Err(reason) => (judge(response, Some(rules), now), reason),
+        };
+        match taken {
+            Err(trouble) => trouble.into(),
+            Ok(()) => match self.kind {
                 ReceiptKind::None => SendOutcome::Transferred,
                 _ if self.asynchronous => SendOutcome::Awaiting,
-                _ => SendOutcome::NoReceipt { status, reason: reason.to_owned() },
+                _ => SendOutcome::NoReceipt { status: response.status(), reason },
             },
-            300..=399 => {
-                let location =
-                    response.headers().get("location").map(|value| String::from_utf8_lossy(value.as_bytes()));
-                let to = location.map(|url| format!(", redirects to {}", crate::name::printable(&url)));
-                SendOutcome::Stop { reason: format!("status {status}{}", to.unwrap_or_default()) }
-            }
-            401 | 407 => SendOutcome::AuthRefused { status },
-            408 | 425 | 429 | 500..=599 => SendOutcome::Retry { reason: format!("status {status}") },
-            _ => SendOutcome::Stop { reason: format!("status {status}") },
         }
     }
 
