@@ -106,6 +106,7 @@ mod message;
 mod mime;
 mod name;
 mod note;
+mod pacing;
 mod partner;
 mod profile;
 mod receipt;
@@ -151,6 +152,7 @@ pub use mime::param::ContentType;
 pub use mime::{Error as MimeError, ErrorKind as MimeErrorKind};
 pub use name::{As2Name, MessageId, NameError, ReceivedId, ReceivedName};
 pub use note::Note;
+pub use pacing::{Call, Pacer, Turn};
 pub use partner::{Partner, PartnerBuilder};
 pub use profile::{
     AcceptTerms, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction, DeliveryTerms,

@@ -191,6 +191,17 @@ impl Instant {
         self.0.checked_add(span).or_else(|| SystemTime::UNIX_EPOCH.checked_add(last)).map_or(self, Self)
     }
 
+    /// Whether this time lies more than `span` after `now`. What should have happened in the past and has not was
+    /// written under a clock that has been set back since.
+    pub(crate) fn is_beyond(self, span: Duration, now: Self) -> bool {
+        self > now.after(span)
+    }
+
+    /// This time, or `now` if it is beyond.
+    pub(crate) fn unless_beyond(self, span: Duration, now: Self) -> Self {
+        if self.is_beyond(span, now) { now } else { self }
+    }
+
     /// Seconds since 1970; 0 before.
     pub(crate) fn seconds(self) -> u64 {
         self.0.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()

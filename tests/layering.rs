@@ -18,6 +18,7 @@ const ORDER: [&str; 27] = [
     "cms",
     "mdn",
     "profile",
+    "pacing",
     "error",
     "identity",
     "partner",
