@@ -88,6 +88,7 @@ mod algorithm;
 mod certificate;
 mod cms;
 pub mod crypto;
+mod delivery;
 mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -127,6 +128,7 @@ pub use crypto::CryptoProvider;
 #[cfg(feature = "rustcrypto")]
 pub use crypto::RsaPrivateKey;
 pub use crypto::{KeyError, RemoteKey};
+pub use delivery::{Delivery, GiveUp, NextStep};
 pub use error::{
     AuthenticationFault, DecompressionFault, DecryptionFault, ReceiveError, Rejection, SendError, SetupError,
     TransportFailure, ValidityError,

@@ -63,7 +63,12 @@ fn by_status(response: &Response<Bytes>, now: SystemTime) -> Result<(), Trouble>
         100..=199 => Trouble::Retry { reason: format!("{reason}, and no final one after it") },
         300..=399 => {
             let location = response.headers().get(http::header::LOCATION);
-            let location = location.map(|url| printable(&String::from_utf8_lossy(url.as_bytes())));
+            // Servers that send everything from http to https repeat the query, which may hold a token.
+            let location = location.map(|url| String::from_utf8_lossy(url.as_bytes()).into_owned());
+            let location = location.map(|url| match url.split_once('?') {
+                Some((place, _)) => printable(&format!("{place}?...")),
+                None => printable(&url),
+            });
             Trouble::Redirect { status, location }
         }
         407 => Trouble::AuthRefused { status, reason },

@@ -178,11 +178,19 @@ pub(crate) struct Instant(pub(crate) SystemTime);
 impl Instant {
     /// Clamped to the years 1970 to 9999, outside of which neither a header nor a certificate can name a time.
     fn clamped(self) -> time::OffsetDateTime {
-        let seconds = self.seconds().min(LAST_SECOND);
-        i64::try_from(seconds)
+        let since = self.0.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let since = since.min(Duration::from_secs(LAST_SECOND));
+        i128::try_from(since.as_nanos())
             .ok()
-            .and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok())
+            .and_then(|nanos| time::OffsetDateTime::from_unix_timestamp_nanos(nanos).ok())
             .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
+    }
+
+    /// RFC 3339 to the second, for people.
+    pub(crate) fn text(self) -> String {
+        let at = self.clamped();
+        let whole = at.replace_nanosecond(0).unwrap_or(at);
+        whole.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
     }
 
     /// A span of time later; the end of the year 9999 where there is no such time.
@@ -269,6 +277,17 @@ fn find<'a>(headers: &'a [(String, Octets)], name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_come_back_to_the_nanosecond_and_are_shown_to_the_second() {
+        let at = Instant(SystemTime::UNIX_EPOCH + Duration::new(784_111_777, 1_500_000));
+        assert_eq!(String::from(at), "1994-11-06T08:49:37.0015Z");
+        assert_eq!(Instant::try_from(String::from(at)), Ok(at));
+        assert_eq!(at.text(), "1994-11-06T08:49:37Z");
+        assert_eq!(Instant::try_from("1994-11-06T09:49:37.0015+01:00".to_owned()), Ok(at));
+        let last = Instant(SystemTime::UNIX_EPOCH).after(Duration::MAX);
+        assert_eq!((last.text().as_str(), last.after(Duration::MAX)), ("9999-12-31T23:59:59Z", last));
+    }
 
     #[test]
     fn dates_are_written_for_http() {

@@ -28,6 +28,7 @@ const ORDER: [&str; 27] = [
     "headers",
     "response",
     "receipt",
+    "delivery",
     "message",
     "inspect",
     "internals",

@@ -9,6 +9,7 @@ use crate::mime::Error as MimeError;
 use crate::name::NameError;
 use crate::profile::Contradiction;
 use crate::stored::Instant;
+use crate::url::without_queries;
 
 mod receive;
 
@@ -107,7 +108,7 @@ fn listed(contradictions: &[Contradiction]) -> String {
 }
 
 fn date(at: SystemTime) -> String {
-    String::from(Instant(at))
+    Instant(at).text()
 }
 
 /// A message cannot be built. Nothing has been sent.
@@ -245,9 +246,10 @@ impl TransportFailure {
         "TRANSPORT"
     }
 
-    /// A failure to connect, to send or to read the response, in the words of the HTTP client.
+    /// A failure to connect, to send or to read the response, in the words of the HTTP client. The queries of URLs
+    /// in it are cut off, since some clients quote the URL, and it may hold a token.
     #[must_use]
-    pub fn new(description: impl Into<String>) -> Self {
-        Self { description: description.into() }
+    pub fn new(description: impl AsRef<str>) -> Self {
+        Self { description: without_queries(description.as_ref()) }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct DeliveryTerms {
     /// When a message, or a receipt that we post, is tried again.
     pub retry: RetryTerms,
-    /// How long an asynchronous receipt may take after the message was taken. Default one hour.
+    /// How long an asynchronous receipt may take after the message was taken, at each attempt. Default one hour.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
     pub receipt_deadline: Duration,
     /// What happens when it has not come by then. Default [`LateReceipt::Resend`].
@@ -36,7 +36,8 @@ impl Default for DeliveryTerms {
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
 #[non_exhaustive]
 pub struct RetryTerms {
-    /// Attempts in all, the first one included. Default 10.
+    /// Attempts in all, the first one included. Answers that say when to come again
+    /// ([`SendOutcome::Wait`](crate::SendOutcome::Wait)) are not counted. Default 10.
     pub attempts: u32,
     /// The wait after the first attempt. Default five minutes, as drafts of RFC 4130's successor suggest.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
@@ -64,6 +65,27 @@ impl Default for RetryTerms {
             give_up_after: Duration::from_secs(86_400),
             jitter_percent: 20,
         }
+    }
+}
+
+impl RetryTerms {
+    /// The wait after so many failed attempts, the first one being 1. `jitter` is a random number that shortens it by
+    /// up to `jitter_percent`; 0 leaves it whole.
+    ///
+    /// ```
+    /// let terms = as2_protocol::RetryTerms::default();
+    /// let minutes = |failed| terms.wait_after(failed, 0).as_secs() / 60;
+    /// assert_eq!([1, 2, 3, 4, 5, 6, 7].map(minutes), [5, 10, 20, 40, 80, 120, 120]);
+    /// assert_eq!(terms.wait_after(1, u16::MAX).as_secs(), 240, "20 per cent less");
+    /// ```
+    #[must_use]
+    pub fn wait_after(&self, failed: u32, jitter: u16) -> Duration {
+        let times = self.factor.checked_pow(failed.saturating_sub(1));
+        let wait = times.and_then(|times| self.first_wait.checked_mul(times)).unwrap_or(self.longest_wait);
+        let wait = wait.min(self.longest_wait);
+        let share = u128::from(self.jitter_percent.min(100)) * u128::from(jitter);
+        let cut = wait.as_millis() * share / (100 * u128::from(u16::MAX));
+        wait.saturating_sub(Duration::from_millis(u64::try_from(cut).unwrap_or(u64::MAX)))
     }
 }
 

@@ -88,6 +88,11 @@ impl Evidence {
         &self.record
     }
 
+    /// Whether the agreement lets only signed receipts count.
+    pub(crate) fn must_be_signed(&self) -> bool {
+        self.record.pending.must_be_signed()
+    }
+
     pub(crate) fn us(&self) -> &As2Name {
         self.record.pending.us()
     }
@@ -97,7 +102,7 @@ impl Evidence {
     }
 
     pub(crate) fn sent_at_text(&self) -> String {
-        String::from(Instant(self.record.pending.sent_at()))
+        Instant(self.record.pending.sent_at()).text()
     }
 }
 

@@ -203,7 +203,7 @@ pub enum SendOutcome {
     Redirect {
         /// The HTTP status.
         status: StatusCode,
-        /// The `Location`, unchecked.
+        /// The `Location`, unchecked and without its query.
         location: Option<String>,
     },
     /// The partner's server refuses the message for good.

@@ -168,6 +168,10 @@ impl PendingReceipt {
         }
     }
 
+    pub(crate) fn must_be_signed(&self) -> bool {
+        self.kind == ReceiptKind::Signed
+    }
+
     /// Judges a receipt: signature, parties and message, disposition, integrity check, in this order.
     ///
     /// The signature may be by any current certificate of the partner, or by a retired one that was still in use
