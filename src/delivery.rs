@@ -338,6 +338,3 @@ fn brief(reason: &str) -> String {
 }
 
 const LONGEST_REASON: usize = 300;
-
-#[cfg(all(test, feature = "rustcrypto"))]
-mod tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Every module of the crate, each after all that it may use. Wire layers know no keys; nothing knows `message`.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 29] = [
     "algorithm",
     "limits",
     "note",
