@@ -1,6 +1,7 @@
 //! Receipts that Bob sends to Alice for one message, made by hand.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its own part of it
 
+use super::by_hand::*;
 use super::dissect::*;
 use super::support::*;
 
