@@ -12,6 +12,7 @@ use crate::stored::Instant;
 
 mod retry_after;
 mod rule;
+mod xml;
 
 /// What the agreement says about answers of one endpoint.
 #[derive(Clone, Copy)]

@@ -80,8 +80,8 @@ impl PacingTerms {
 
 /// How an HTTP answer is recognised as a certain failure: by its status, or by a value in its body.
 ///
-/// A body that is a receipt is never looked at. Of others the first 256 KiB are, and a JSON document that is longer
-/// has no values.
+/// A body that is a receipt is never looked at. Of others the first 256 KiB are, and a document in JSON or XML that is
+/// longer has no values.
 ///
 /// ```
 /// # use as2_protocol::PartnerProfile;
@@ -99,10 +99,10 @@ pub struct FailRule {
     pub status: Vec<u16>,
     /// Where in the body to look, whatever the status is: a JSON pointer (`/errors/0/code`), names and array indexes
     /// with dots (`errors.0.code`, `errors[0].code`; without index any element will do), or `$text` for the body as
-    /// text. Default nowhere.
+    /// text. In a body that is XML, names are those of elements, the root's first: `Error.Code`. Default nowhere.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub path: Option<String>,
-    /// The values at `path` that mean it: strings, numbers, true and false, written as text; of an array, any element.
+    /// The values at `path` that mean it: strings, numbers, true and false, written as text; of an array, any element. Of an XML element, its text.
     /// With `$text`, parts of the text as they stand there. An empty list, the default, means anything but null,
     /// false and the empty string; an array counts by its elements here, too, so that an empty one is nothing.
     pub values: Vec<String>,

@@ -5,9 +5,10 @@ use memchr::memmem;
 use serde_json::{Number, Value};
 
 use crate::profile::{BodyPath, FailRule, Match};
+use crate::response::xml;
 
 /// Octets of a body that rules look at; 256 KiB. Error documents of HTTP services take a few KiB, and pages of
-/// proxies some tens; a JSON document that is longer is not read, and nothing in it is found.
+/// proxies some tens; a document in JSON or XML that is longer is not read, and nothing in it is found.
 const SCANNED: usize = 256 << 10;
 
 /// What in the answer the rule means, in words; `None` where the rule does not speak of it.
@@ -32,17 +33,25 @@ fn in_body(path: &str, values: &[String], body: &[u8]) -> Option<String> {
     if scanned.len() < body.len() {
         return None;
     }
-    let json: Value = serde_json::from_slice(scanned.strip_prefix(b"\xef\xbb\xbf").unwrap_or(scanned)).ok()?;
-    let said = |value: &Value| means(value, values);
+    let text = std::str::from_utf8(scanned.strip_prefix(BYTE_ORDER_MARK).unwrap_or(scanned)).ok()?;
     let found = match &place {
-        BodyPath::Text => None,
-        BodyPath::Pointer(pointer) => json.pointer(pointer).and_then(said),
-        BodyPath::Steps(steps) => walk(&json, steps, &said),
+        BodyPath::Steps(steps) if text.trim_start().starts_with('<') => xml::finding(text, steps, values),
+        _ => in_json(&place, values, text),
     };
     found.map(|value| match value {
         Some(value) => format!("`{path}` in the body is {value}"),
         None => format!("`{path}` in the body is set"),
     })
+}
+
+fn in_json<'a>(place: &BodyPath<'_>, values: &'a [String], text: &str) -> Option<Option<&'a str>> {
+    let json: Value = serde_json::from_str(text).ok()?;
+    let said = |value: &Value| means(value, values);
+    match place {
+        BodyPath::Text => None,
+        BodyPath::Pointer(pointer) => json.pointer(pointer).and_then(said),
+        BodyPath::Steps(steps) => walk(&json, steps, &said),
+    }
 }
 
 fn in_text(values: &[String], text: &[u8]) -> Option<String> {
@@ -86,6 +95,8 @@ fn is_text(value: &Value, wanted: &str) -> bool {
         Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
 mod tests;

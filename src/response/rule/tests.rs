@@ -77,6 +77,39 @@ fn places_are_pointers_steps_and_indexes() {
 }
 
 #[test]
+fn elements_of_xml_are_found_by_their_names() {
+    let body = "\u{feff}<?xml version=\"1.0\"?>\n<e:Error xmlns:e=\"urn:e\" Code=\"x\"> <Code> Slow&amp;Down </Code>\
+                <Code>Other</Code><Empty/><No>false</No><Sub><Code><![CDATA[Deep]]></Code></Sub></e:Error>";
+    for (path, value) in [
+        ("Error.Code", "Slow&Down"),
+        ("Error.Code", "Other"),
+        ("Error.Code[1]", "Other"),
+        ("Error.Code.0", "Slow&Down"),
+        ("Error.Sub.Code", "Deep"),
+    ] {
+        assert!(hits(path, &["x", value], body), "{path} {value}");
+    }
+    for (path, value) in
+        [("Error.Code[2]", "Other"), ("Code", "Other"), ("Error.code", "Other"), ("/Error/Code", "Other"), ("Error.Sub", "Deep")]
+    {
+        assert!(!hits(path, &[value], body), "{path}");
+    }
+    assert!(hits("Error", &[], body) && hits("Error.Sub", &[], body) && hits("Error.Code", &[], body));
+    assert!(!hits("Error.Empty", &[], body) && !hits("Error.No", &[], body) && !hits("Error.None", &[], body));
+}
+
+#[test]
+fn xml_that_expands_or_explodes_has_no_places() {
+    let bomb = "<!DOCTYPE a [<!ENTITY x \"xxxxxxxxxx\"><!ENTITY y \"&x;&x;&x;\">]><a>&y;</a>";
+    let deep = format!("{}x{}", "<a>".repeat(30_000), "</a>".repeat(30_000));
+    let wide = format!("<a>{}</a>", "<b/>".repeat(60_000));
+    let plain_doctype = "<!DOCTYPE html><a>x</a>";
+    for body in [bomb, &deep, &wide, plain_doctype, "<a>x", "<a>x</b>", "<a>&none;</a>", "<", "<a b=c>x</a>"] {
+        assert!(!hits("a", &[], body), "{}", &body[..body.len().min(60)]);
+    }
+}
+
+#[test]
 fn text_is_searched_for_its_parts() {
     assert!(hits("$text", &["Rate Limit", "quota"], "<h1>quota used up</h1>"));
     assert!(!hits("$text", &["Rate Limit"], "rate limit"));
@@ -87,8 +120,8 @@ fn text_is_searched_for_its_parts() {
 }
 
 #[test]
-fn what_is_no_json_has_no_places() {
-    for body in ["", "text", "<code>X</code>", "{\"code\":\"X\"", "{'code':'X'}", "{\"code\":\"X\"} trailing", "\u{0}"] {
+fn what_is_no_document_has_no_places() {
+    for body in ["", "text", "<code>X", "{\"code\":\"X\"", "{'code':'X'}", "{\"code\":\"X\"} trailing", "\u{0}"] {
         assert!(!hits("code", &[], body), "{body}");
     }
     let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
