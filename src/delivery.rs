@@ -227,7 +227,9 @@ impl Delivery {
         let answer = match outcome {
             SendOutcome::Awaiting => State::Awaiting { since },
             SendOutcome::Transferred => State::Done,
-            SendOutcome::Wait { until, reason } => State::Waiting { since, until: Instant(*until), reason: brief(reason) },
+            SendOutcome::Wait { until, reason } => {
+                State::Waiting { since, until: Instant(*until), reason: brief(reason) }
+            }
             SendOutcome::AuthRefused { status, reason } => {
                 State::AuthRefused { proxy: status.as_u16() == 407, reason: brief(reason) }
             }

@@ -160,9 +160,7 @@ impl Pacer {
             .iter()
             .filter(|taken| taken.last.is_beyond(terms.interval, now))
             .fold(0, |sum, taken| sum.saturating_add(taken.calls));
-        self.taken.retain(|taken| {
-            taken.last.after(terms.interval) > now && !taken.last.is_beyond(terms.interval, now)
-        });
+        self.taken.retain(|taken| taken.last.after(terms.interval) > now && !taken.last.is_beyond(terms.interval, now));
         if ahead > 0 {
             self.taken.push(Taken { first: now, last: now, calls: ahead });
             self.taken.sort_by_key(|taken| taken.last);

@@ -93,7 +93,10 @@ mod tests {
         for (text, clean) in [
             ("status 301", "status 301"),
             ("what? no", "what? no"),
-            ("error for url (https://b.example/as2?token=s3cret): reset", "error for url (https://b.example/as2?...): reset"),
+            (
+                "error for url (https://b.example/as2?token=s3cret): reset",
+                "error for url (https://b.example/as2?...): reset",
+            ),
             ("https://a/?x=1 http://b/?y=2&z=://?q", "https://a/?... http://b/?..."),
             ("https://a/b#c", "https://a/b#c"),
             ("://", "://"),

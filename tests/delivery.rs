@@ -399,12 +399,7 @@ enum Answer {
 }
 
 fn answers() -> impl Strategy<Value = Answer> {
-    prop_oneof![
-        Just(Answer::Retry),
-        (1_u64..5000).prop_map(Answer::Wait),
-        Just(Answer::Awaiting),
-        Just(Answer::None),
-    ]
+    prop_oneof![Just(Answer::Retry), (1_u64..5000).prop_map(Answer::Wait), Just(Answer::Awaiting), Just(Answer::None),]
 }
 
 proptest! {

@@ -203,11 +203,7 @@ impl Post {
     fn of(wish: Wish) -> Self {
         let json = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/pending_mdn.json")).unwrap();
         let kind = if wish == Wish::NoReceipt { ReceiptKind::None } else { ReceiptKind::Unsigned };
-        Self {
-            wish,
-            message: waiting(kind, wish == Wish::Later),
-            receipt: serde_json::from_slice(&json).unwrap(),
-        }
+        Self { wish, message: waiting(kind, wish == Wish::Later), receipt: serde_json::from_slice(&json).unwrap() }
     }
 
     fn answered(
@@ -313,7 +309,8 @@ fn retry_after_in_every_form_beats_the_profile() {
             other => panic!("{other:?}"),
         }
     };
-    for value in ["30", "Tue, 24 Nov 2026 00:00:30 GMT", "Tuesday, 24-Nov-26 00:00:30 GMT", "Tue Nov 24 00:00:30 2026"] {
+    for value in ["30", "Tue, 24 Nov 2026 00:00:30 GMT", "Tuesday, 24-Nov-26 00:00:30 GMT", "Tue Nov 24 00:00:30 2026"]
+    {
         assert_eq!(until(value), 30, "{value}");
     }
     assert_eq!(until("soon"), 90);
@@ -376,7 +373,8 @@ fn rules_that_cannot_work_are_contradictions() {
         fields
     };
     let everywhere = |field: &str| {
-        ["endpoint.auth.refused", "receipt_endpoint.auth.refused", "pacing.limited"].map(|rule| format!("{rule}.{field}"))
+        ["endpoint.auth.refused", "receipt_endpoint.auth.refused", "pacing.limited"]
+            .map(|rule| format!("{rule}.{field}"))
     };
     let cases: [(&str, &dyn Fn(&mut FailRule)); 8] = [
         ("values", &|rule| rule.values = vec!["x".to_owned()]),

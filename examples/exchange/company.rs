@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use as2_protocol::bytes::Bytes;
 use as2_protocol::http::{HeaderMap, Request, Response, StatusCode};
 use as2_protocol::{
-    Accepted, Authenticity, Envelope, Evidence, FollowUp, Identity, Inbound, IncomingMdn, Layer, Limits,
+    Accepted, Authenticity, Delivery, Envelope, Evidence, FollowUp, Identity, Inbound, IncomingMdn, Layer, Limits,
     MessageBuilder, MessageParser, Mic, Outbound, Outcome, Partner, PendingMdn, PendingReceipt, ReceivedName, Refused,
     Reply, SendOutcome, TransportFailure,
 };
@@ -33,6 +33,8 @@ pub(crate) struct Company {
     pub(crate) store: Store,
     /// Taken while a message is worked on, so that a duplicate cannot overtake its original.
     turn: Mutex<()>,
+    /// Taken while it is noted what happened to a message of ours.
+    sending: Mutex<()>,
     events: mpsc::Sender<Event>,
 }
 
@@ -81,8 +83,8 @@ pub(crate) struct Settled {
 impl Company {
     pub(crate) fn new(identity: Identity, [partner, partner_later]: [Partner; 2], store: Store) -> (Self, Events) {
         let (events, receiver) = mpsc::channel(256);
-        let turn = Mutex::new(());
-        (Self { identity, partner, partner_later, store, turn, events }, Events(receiver))
+        let (turn, sending) = (Mutex::new(()), Mutex::new(()));
+        (Self { identity, partner, partner_later, store, turn, sending, events }, Events(receiver))
     }
 
     /// Our name.
@@ -109,6 +111,15 @@ impl Company {
             self.archive(outcome, &mime)?;
         }
         Ok(outcome)
+    }
+
+    /// Notes what happened to a message of ours. The receipt and the answer may come at the same time.
+    pub(crate) fn progress(&self, message_id: &str, happened: impl FnOnce(&mut Delivery)) -> std::io::Result<Delivery> {
+        let _turn = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut delivery = self.store.delivery(message_id)?;
+        happened(&mut delivery);
+        self.store.save_delivery(message_id, &delivery)?;
+        Ok(delivery)
     }
 
     /// Takes a request of the partner: a message, or the receipt for one of ours.
@@ -193,7 +204,13 @@ impl Company {
         let settled = match self.store.pending(&message_id) {
             Ok(Some(pending)) => {
                 let outcome = pending.settle(receipt, &self.partner, now);
-                self.archive(&outcome, mime).map(|()| Some(outcome))
+                let archived = self.archive(&outcome, mime);
+                let noted = archived.and_then(|()| {
+                    self.progress(&message_id, |delivery| {
+                        delivery.receipt(&outcome);
+                    })
+                });
+                noted.map(|_| Some(outcome))
             }
             Ok(None) => self.store.park(receipt).map(|_| None),
             Err(error) => Err(error),

@@ -3,11 +3,11 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use as2_protocol::bytes::Bytes;
 use as2_protocol::http::{Request, Response, StatusCode};
-use as2_protocol::{PendingMdn, TransportFailure};
+use as2_protocol::{Delivery, NextStep, PendingMdn, TransportFailure};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -30,9 +30,6 @@ const CONNECTION_TIME: Duration = Duration::from_secs(120);
 const MAX_CONNECTIONS: usize = 32;
 /// Octets of a request or response; the library's own limits apply below that.
 const MAX_BODY: usize = 256 << 20;
-/// Attempts to post an asynchronous receipt, and the pause between them. In earnest: hours and days.
-const RECEIPT_ATTEMPTS: u32 = 3;
-const RECEIPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// Posts messages and receipts.
 #[derive(Clone)]
@@ -61,18 +58,23 @@ impl Client {
         Ok(Response::from_parts(head, body.to_bytes()))
     }
 
-    /// Delivers an asynchronous receipt: the same octets at every attempt.
+    /// Delivers an asynchronous receipt: the same octets at every attempt, as the agreement says.
     async fn deliver(self, receipt: PendingMdn, company: Arc<Company>) {
-        let mut problem = String::new();
-        for _ in 0..RECEIPT_ATTEMPTS {
-            match self.post(receipt.request.to_request()).await {
-                Ok(response) if response.status().is_success() => return,
-                Ok(response) => problem = format!("status {}", response.status()),
-                Err(failure) => problem = failure.to_string(),
+        let (partner, mut delivery) = (&company.partner, Delivery::of_receipt());
+        loop {
+            match delivery.next_step(partner.profile(), SystemTime::now()) {
+                NextStep::Send => {
+                    delivery.sent(SystemTime::now());
+                    let answer = self.post(receipt.request.to_request()).await;
+                    let now = SystemTime::now();
+                    let outcome = receipt.on_response(answer.as_ref().map_err(Clone::clone), partner, now);
+                    delivery.answered(&outcome, partner, now);
+                }
+                NextStep::WaitUntil(due) => sleep(due.duration_since(SystemTime::now()).unwrap_or_default()).await,
+                NextStep::GiveUp(why) => return company.log(format!("the receipt could not be delivered: {why}")),
+                _ => return,
             }
-            sleep(RECEIPT_PAUSE).await;
         }
-        company.log(format!("the receipt could not be delivered: {problem}"));
     }
 }
 

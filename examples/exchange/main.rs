@@ -20,6 +20,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::{Instant, SystemTime};
 
 use as2_protocol::{Certificate, Compression, CryptoProvider, HttpUrl, Partner, PartnerProfile};
@@ -158,6 +159,9 @@ impl Place {
         profile.message_id_domain = self.domain.to_owned();
         profile.send.compress = Compression::BeforeSigning;
         profile.send.receipt.asynchronous_url = receipts_to;
+        // Nobody wants to wait here; the defaults are made for hours and days.
+        let retry = &mut profile.delivery.retry;
+        (retry.attempts, retry.first_wait) = (3, Duration::from_millis(500));
         trusting(profile, &them.credentials.certificate)
     }
 }

@@ -13,7 +13,8 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use as2_protocol::{
-    Accepted, EvidenceRecord, IncomingMdn, Outbound, PendingMdn, PendingReceipt, ReceivedPayload, StoredResponse,
+    Accepted, Delivery, EvidenceRecord, IncomingMdn, Outbound, PendingMdn, PendingReceipt, ReceivedPayload,
+    StoredResponse,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,16 @@ impl Store {
         write_json(&folder.join("pending.json"), &sent.pending)?;
         write_json(&folder.join("request.json"), &sent.request)?;
         Ok(folder)
+    }
+
+    /// How often a message of ours was tried, and how it stands; a new one was not tried yet.
+    pub(crate) fn delivery(&self, message_id: &str) -> io::Result<Delivery> {
+        let stored = read_json(&self.outbox(message_id).join("delivery.json"))?;
+        Ok(stored.unwrap_or_else(Delivery::of_message))
+    }
+
+    pub(crate) fn save_delivery(&self, message_id: &str, delivery: &Delivery) -> io::Result<()> {
+        write_json(&self.outbox(message_id).join("delivery.json"), delivery)
     }
 
     /// What the receipt for a message of ours is checked against; `None` if there is no such message.

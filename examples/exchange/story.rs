@@ -2,12 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use as2_protocol::bytes::Bytes;
 use as2_protocol::http::{Request, Response};
 use as2_protocol::{
-    Advice, Authenticity, Dispute, Evidence, Layer, Outbound, Outcome, Partner, Proof, SendOutcome, TransportFailure,
+    Authenticity, Dispute, Evidence, Layer, NextStep, Outbound, Outcome, Partner, Proof, SendOutcome, TransportFailure,
 };
 
 use crate::Fallible;
@@ -57,10 +57,6 @@ struct Sending {
     answer: String,
     round_trip: Duration,
 }
-
-/// How often the same octets are sent when there is no answer, and the pause in between.
-const ATTEMPTS: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// Tells exchanges while they happen.
 pub(crate) struct Story<'a> {
@@ -137,20 +133,23 @@ impl Story<'_> {
         }
     }
 
-    /// Posts the stored request. Without an answer, the same octets are sent again: the receiver knows duplicates.
+    /// Posts the stored request. Without an answer, the same octets are sent again, as often as the agreement says:
+    /// the receiver knows duplicates.
     async fn send(&self, sent: &Outbound, sender: &Company) -> Fallible<Sending> {
-        let mut attempt = 1;
+        let (partner, id) = (&sender.partner, sent.pending.message_id().bare());
         loop {
+            sender.progress(id, |delivery| delivery.sent(SystemTime::now()))?;
             let start = Instant::now();
             let answer = self.client.post(sent.request.to_request()).await;
             let round_trip = start.elapsed();
             let outcome = sender.conclude(&sent.pending, answer.as_ref().map_err(Clone::clone))?;
-            if outcome.advice() != Advice::RetrySameId || attempt == ATTEMPTS {
+            let now = SystemTime::now();
+            let delivery = sender.progress(id, |delivery| delivery.answered(&outcome, partner, now))?;
+            let NextStep::WaitUntil(due) = delivery.next_step(partner.profile(), now) else {
                 return Ok(Sending { outcome, answer: describe_answer(&answer), round_trip });
-            }
+            };
             self.out.step("retry", describe(&outcome), Some(round_trip));
-            tokio::time::sleep(PAUSE).await;
-            attempt += 1;
+            tokio::time::sleep(due.duration_since(now).unwrap_or_default()).await;
         }
     }
 
@@ -304,7 +303,9 @@ fn describe(outcome: &SendOutcome) -> String {
         SendOutcome::Settled(outcome) => describe_outcome(outcome),
         SendOutcome::NoReceipt { status, reason } => format!("status {status}, but no receipt: {reason}"),
         SendOutcome::Retry { reason } | SendOutcome::Stop { reason } => reason.clone(),
-        SendOutcome::AuthRefused { status } => format!("the server wants credentials: {status}"),
+        SendOutcome::Wait { reason, .. } => format!("to be sent later: {reason}"),
+        SendOutcome::AuthRefused { reason, .. } => format!("the server refuses our credentials: {reason}"),
+        SendOutcome::Redirect { status, location } => format!("status {status}, redirects to {location:?}"),
         other => format!("{other:?}"),
     }
 }

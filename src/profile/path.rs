@@ -59,7 +59,9 @@ mod tests {
         assert_eq!(BodyPath::read("/error/a~1b~0"), Ok(BodyPath::Pointer("/error/a~1b~0")));
         assert_eq!(BodyPath::read("/"), Ok(BodyPath::Pointer("/")));
         assert_eq!(BodyPath::read("$text"), Ok(BodyPath::Text));
-        for bad in ["", "$", "$.error", "$Text", ".", "a.", ".a", "a..b", "a[", "a]", "a[]", "a[0", "a[0]b", "/a~2", "/~"] {
+        for bad in
+            ["", "$", "$.error", "$Text", ".", "a.", ".a", "a..b", "a[", "a]", "a[]", "a[0", "a[0]b", "/a~2", "/~"]
+        {
             assert!(BodyPath::read(bad).is_err(), "{bad}");
         }
     }

@@ -126,7 +126,8 @@ mod tests {
         assert_eq!(wait(&["99999999999999999999999999999999999999"]), day);
         assert_eq!(wait(&["600000"]), day);
         assert_eq!(wait(&["Fri, 31 Dec 9999 23:59:60 GMT"]), day);
-        for soon in ["0", "Sun, 06 Nov 1994 08:49:07 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", "Mon, 01 Jan 0001 00:00:00 GMT"]
+        for soon in
+            ["0", "Sun, 06 Nov 1994 08:49:07 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", "Mon, 01 Jan 0001 00:00:00 GMT"]
         {
             assert_eq!(wait(&[soon]), Some(1), "{soon}");
         }
@@ -136,10 +137,25 @@ mod tests {
     fn what_cannot_be_read_says_nothing() {
         let long = "1 ".repeat(5000);
         for bad in [
-            "", " ", "-5", "+5", "1.5", "5s", "soon", "\u{e9}", "Sun, 32 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:00:00 GMT",
-            "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 06 Nov 194 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT",
-            "Sun, 06 Nov 1994 08:49 GMT", "Sun, 06 Nov 1994 08:49:37", "06 Nov 1994", "Sun, -6 Nov 1994 08:49:37 GMT x",
-            "Sun, 29 Feb 2023 08:49:37 GMT", &long,
+            "",
+            " ",
+            "-5",
+            "+5",
+            "1.5",
+            "5s",
+            "soon",
+            "\u{e9}",
+            "Sun, 32 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 25:00:00 GMT",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Nov 194 08:49:37 GMT",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49 GMT",
+            "Sun, 06 Nov 1994 08:49:37",
+            "06 Nov 1994",
+            "Sun, -6 Nov 1994 08:49:37 GMT x",
+            "Sun, 29 Feb 2023 08:49:37 GMT",
+            &long,
         ] {
             assert_eq!(wait(&[bad]), None, "{bad}");
         }

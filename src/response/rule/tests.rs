@@ -89,9 +89,13 @@ fn elements_of_xml_are_found_by_their_names() {
     ] {
         assert!(hits(path, &["x", value], body), "{path} {value}");
     }
-    for (path, value) in
-        [("Error.Code[2]", "Other"), ("Code", "Other"), ("Error.code", "Other"), ("/Error/Code", "Other"), ("Error.Sub", "Deep")]
-    {
+    for (path, value) in [
+        ("Error.Code[2]", "Other"),
+        ("Code", "Other"),
+        ("Error.code", "Other"),
+        ("/Error/Code", "Other"),
+        ("Error.Sub", "Deep"),
+    ] {
         assert!(!hits(path, &[value], body), "{path}");
     }
     assert!(hits("Error", &[], body) && hits("Error.Sub", &[], body) && hits("Error.Code", &[], body));
@@ -144,9 +148,7 @@ fn conditions_are_alternatives_unless_all_must_hold() {
     let (hit, miss) = (br#"{"code":"X"}"#.as_slice(), br#"{"code":"Y"}"#.as_slice());
     let mut both = rule("code", &["X"]);
     both.status = vec![500, 503];
-    let found = |rule: &FailRule, status: u16, body: &[u8]| {
-        finding(rule, StatusCode::from_u16(status).unwrap(), body)
-    };
+    let found = |rule: &FailRule, status: u16, body: &[u8]| finding(rule, StatusCode::from_u16(status).unwrap(), body);
     let rows = [(503, hit, true, true), (503, miss, true, false), (200, hit, true, false), (200, miss, false, false)];
     for (status, body, any, all) in rows {
         both.r#match = Match::Any;
@@ -154,10 +156,7 @@ fn conditions_are_alternatives_unless_all_must_hold() {
         both.r#match = Match::All;
         assert_eq!(found(&both, status, body).is_some(), all, "{status}");
     }
-    assert_eq!(
-        found(&both, 503, hit).as_deref(),
-        Some("status 503 Service Unavailable, and `code` in the body is X")
-    );
+    assert_eq!(found(&both, 503, hit).as_deref(), Some("status 503 Service Unavailable, and `code` in the body is X"));
     let mut one = FailRule { r#match: Match::All, status: vec![503], ..FailRule::default() };
     assert!(found(&one, 503, miss).is_some() && found(&one, 200, hit).is_none(), "what is not set is not asked");
     one = FailRule { r#match: Match::All, ..rule("code", &["X"]) };
