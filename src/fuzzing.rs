@@ -298,7 +298,11 @@ fn park(receipt: IncomingMdn) {
 pub fn settlement(data: &[u8]) {
     let Ok(response) = crate::read_response(&Bytes::copy_from_slice(data), &limits()) else { return };
     let pending: &PendingReceipt = keys::pending();
-    let SendOutcome::Settled(outcome) = pending.on_response(Ok(&response), keys::partner(), now()) else { return };
+    let outcome = match pending.on_response(Ok(&response), keys::partner(), now()) {
+        SendOutcome::Settled(outcome) => outcome,
+        SendOutcome::Wait { until, .. } => return assert!(until > now()),
+        other => return assert!(!matches!(other, SendOutcome::Transferred), "a receipt was asked for"),
+    };
     let receipt = IncomingMdn::read(response.headers(), response.body().clone(), &Limits::default()).unwrap();
     if let Outcome::Deliver(evidence) = &*outcome {
         assert!(evidence.proof().is_some() && receipt.disposition().unwrap().is_positive());

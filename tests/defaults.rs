@@ -5,6 +5,8 @@
 mod dissect;
 mod support;
 
+use std::time::Duration;
+
 use dissect::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -213,4 +215,22 @@ fn stored_receipts_can_still_be_posted_settled_and_verified() {
     forged["pending"]["mics"][0]["digest"] = "D+V9PsWSQT8jcUrdYX6d4tx21sUwlXtKwDH1AOaYIWE=".into();
     let forged: EvidenceRecord = serde_json::from_value(forged).unwrap();
     assert_eq!(forged.verify(&CryptoProvider::rustcrypto()).unwrap_err().code(), "MIC_MISMATCH");
+}
+
+#[test]
+fn stored_deliveries_and_paces_go_on() {
+    let delivery: Delivery = stored("delivery");
+    let mut terms = PartnerProfile::new(ALICE.parse().unwrap(), BOB.parse().unwrap(), URL.parse().unwrap());
+    // The second wait is ten minutes, of which half the jitter of 20 per cent is cut.
+    let due = now() + Duration::from_millis(250) + Duration::from_secs(540);
+    let NextStep::WaitUntil(at) = delivery.next_step(&terms, now()) else { panic!("{delivery:?}") };
+    assert!(due.duration_since(at).unwrap() < Duration::from_millis(10), "{at:?}");
+
+    let pacer: Pacer = stored("pacer");
+    (terms.pacing.calls, terms.pacing.concurrency) = (4, 1);
+    let turn = |seconds: u64| pacer.clone().try_start(&terms.pacing, now() + Duration::from_secs(seconds));
+    assert_eq!(turn(0), Turn::WaitUntil(now() + Duration::from_secs(30)));
+    assert_eq!(turn(30), Turn::Busy { until: now() + Duration::from_millis(599_750) });
+    terms.pacing.concurrency = 0;
+    assert!(matches!(pacer.clone().try_start(&terms.pacing, now() + Duration::from_secs(30)), Turn::Start(_)));
 }

@@ -163,6 +163,10 @@ pub(super) fn partner() -> &'static Partner {
         let url = "https://alice.example/as2".parse().unwrap();
         let mut profile = PartnerProfile::new("bob".parse().unwrap(), "Alice Corp".parse().unwrap(), url);
         profile.accept.signature = Requirement::Allow;
+        // Answers are searched as JSON and XML, by steps and by a pointer.
+        profile.pacing.limited.path = Some("error.code[0]".to_owned());
+        profile.pacing.limited.values = vec!["429".to_owned(), "SlowDown".to_owned()];
+        profile.endpoint.auth.refused.path = Some("/error/~1auth/0".to_owned());
         let (sign, encrypt) = (worked!("alice-sign.crt"), worked!("alice-enc.crt"));
         Partner::builder(profile, provider()).verify_with(sign).encrypt_to(encrypt).build().unwrap()
     })

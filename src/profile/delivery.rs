@@ -39,7 +39,8 @@ pub struct RetryTerms {
     /// Attempts in all, the first one included. Answers that say when to come again
     /// ([`SendOutcome::Wait`](crate::SendOutcome::Wait)) are not counted. Default 10.
     pub attempts: u32,
-    /// The wait after the first attempt. Default five minutes, as drafts of RFC 4130's successor suggest.
+    /// The wait after the first attempt. Default five minutes, as drafts of RFC 4130's successor suggest. It should be
+    /// longer than the time limit of the HTTP client: an attempt whose process has ended is repeated after this time.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
     pub first_wait: Duration,
     /// What each wait is multiplied by to give the next. Default 2.
