@@ -71,6 +71,7 @@
 //! |---|---|---|
 //! | `rustcrypto` | yes | [`CryptoProvider::rustcrypto`]: the pure-Rust backend |
 //! | `serde` | yes | profiles, receipts, evidence and stored messages read and write themselves |
+//! | `tls` | no | [`tls`]: rustls configurations from a profile, and the reading of their certificate errors |
 //! | `internals` | no | wire readers made visible to the benches of the repository; no part of the public interface |
 
 #![forbid(unsafe_code)]
@@ -89,6 +90,7 @@ mod certificate;
 mod cms;
 pub mod crypto;
 mod delivery;
+mod endpoint;
 mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -115,11 +117,15 @@ mod response;
 mod smime;
 mod step;
 mod stored;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod url;
 
 // The public interface is:
 pub use bytes;
 pub use http;
+#[cfg(feature = "tls")]
+pub use rustls;
 
 pub use algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
 pub use certificate::{Certificate, CertificateError, KeyUsage};
@@ -129,6 +135,7 @@ pub use crypto::CryptoProvider;
 pub use crypto::RsaPrivateKey;
 pub use crypto::{KeyError, RemoteKey};
 pub use delivery::{Delivery, GiveUp, NextStep};
+pub use endpoint::{AuthState, AuthStep, AuthorizeError, SecretFault};
 pub use error::{
     AuthenticationFault, DecompressionFault, DecryptionFault, ReceiveError, Rejection, SendError, SetupError,
     TransportFailure, ValidityError,
@@ -160,7 +167,8 @@ pub use profile::{
     AcceptTerms, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction, DeliveryTerms,
     DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt, Match, MicalgNames,
     PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated, Requirement,
-    RetryTerms, SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, UnknownPreset, WeakReceipt,
+    RetryTerms, SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, TlsTerms, TlsTrust, TlsVersion,
+    UnknownPreset, WeakReceipt,
 };
 pub use receipt::builder::{FollowUp, MdnBuilder, PendingMdn, Reply};
 pub use receipt::evidence::{Evidence, EvidenceError, EvidenceRecord, Proof};

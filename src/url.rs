@@ -24,6 +24,11 @@ impl HttpUrl {
         self.0.host().unwrap_or_default().to_ascii_lowercase()
     }
 
+    /// Scheme, host and port; `None` if the port is no number of a port.
+    pub(crate) fn origin(&self) -> Option<Origin> {
+        Origin::of(&self.0)
+    }
+
     /// Whether the URL is `https`.
     #[must_use]
     pub fn is_https(&self) -> bool {
@@ -84,6 +89,40 @@ impl fmt::Display for HttpUrl {
     }
 }
 
+/// Scheme, host and port (RFC 6454 section 4): what credentials belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    scheme: String,
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    /// `None` for anything but an absolute http or https URL without user information.
+    pub(crate) fn of(uri: &http::Uri) -> Option<Self> {
+        let default_port = match uri.scheme_str()? {
+            "http" => 80,
+            "https" => 443,
+            _ => return None,
+        };
+        let authority = uri.authority()?;
+        if authority.as_str().contains('@') || authority.host().is_empty() {
+            return None;
+        }
+        let port = match authority.as_str().get(authority.host().len()..)?.strip_prefix(':') {
+            None | Some("") => default_port,
+            Some(port) => port.parse().ok()?,
+        };
+        Some(Self { scheme: uri.scheme_str()?.to_owned(), host: authority.host().to_ascii_lowercase(), port })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +142,13 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(without_queries(text), clean);
+    fn u08_origins_are_compared_with_their_default_ports_and_without_case() {
+        let origin = |url: &str| Origin::of(&url.parse().unwrap()).map(|origin| origin.to_string());
+        assert_eq!(origin("HTTPS://AS2.Example/in?x=1").unwrap(), "https://as2.example:443");
+        assert_eq!(origin("http://as2.example:/").unwrap(), "http://as2.example:80");
+        assert_eq!(origin("https://[2001:DB8::1]:8443/").unwrap(), "https://[2001:db8::1]:8443");
+        for none in ["/relative", "https://a@as2.example/", "https://as2.example:99999/", "ftp://as2.example/"] {
+            assert_eq!(origin(none), None, "{none}");
         }
     }
 

@@ -3,7 +3,8 @@
 use super::Inner;
 use crate::certificate::Certificate;
 use crate::note::Note;
-use crate::profile::{Contradiction, ReceiptKind, Requirement};
+use crate::profile::{Contradiction, EndpointTerms, ReceiptKind, Requirement};
+use crate::url::HttpUrl;
 
 pub(super) fn notes(inner: &Inner) -> Vec<Note> {
     let unfit = |certificate: &Certificate, purpose: &str| Note::KeyUsage {
@@ -17,7 +18,16 @@ pub(super) fn notes(inner: &Inner) -> Vec<Note> {
     if inner.profile.send.encrypt.is_none() && !inner.profile.url.is_https() {
         notes.push(Note::Plaintext("messages are sent unencrypted to an http URL".to_owned()));
     }
+    let profile = &inner.profile;
+    notes.extend(bare_credentials("endpoint", &profile.endpoint, Some(&profile.url)));
+    notes.extend(bare_credentials("receipt_endpoint", &profile.receipt_endpoint, profile.accept.receipt_url.as_ref()));
     notes
+}
+
+/// Basic credentials and tokens can be read and used by anybody on the way, unless TLS hides them.
+fn bare_credentials(place: &str, terms: &EndpointTerms, url: Option<&HttpUrl>) -> Option<Note> {
+    let bare = !terms.secrets().is_empty() && url.is_some_and(|url| !url.is_https());
+    bare.then(|| Note::Plaintext(format!("the credentials of `{place}` are sent unencrypted to an http URL")))
 }
 
 pub(super) fn contradictions(inner: &Inner) -> Vec<Contradiction> {

@@ -4,10 +4,10 @@
 use std::fmt;
 use std::time::Duration;
 
+mod endpoint;
+
 use crate::algorithm::DigestAlgorithm;
-use crate::profile::{
-    AuthMethod, BodyPath, EndpointTerms, FailRule, HeaderText, Match, PartnerProfile, ReceiptKind, SecretRef,
-};
+use crate::profile::{BodyPath, FailRule, Match, PartnerProfile, ReceiptKind};
 
 /// A setting that cannot work, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +41,8 @@ impl PartnerProfile {
         self.check_names(&mut found);
         self.check_sending(&mut found);
         self.check_answers(&mut found);
-        check_endpoint("endpoint", &self.endpoint, &mut found);
-        check_endpoint("receipt_endpoint", &self.receipt_endpoint, &mut found);
+        endpoint::check("endpoint", &self.endpoint, Some(&self.url), &mut found);
+        endpoint::check("receipt_endpoint", &self.receipt_endpoint, self.accept.receipt_url.as_ref(), &mut found);
         self.check_pacing(&mut found);
         self.check_delivery(&mut found);
         found.0
@@ -156,72 +156,6 @@ impl PartnerProfile {
 fn weak(digest: Option<DigestAlgorithm>) -> bool {
     digest == Some(DigestAlgorithm::Sha1)
 }
-
-fn check_endpoint(place: &str, terms: &EndpointTerms, found: &mut Found) {
-    check_rule(&format!("{place}.auth.refused"), &terms.auth.refused, found);
-    let field = |name: &str| format!("{place}.auth.method.{name}");
-    let named = |name: &str, secret: &SecretRef, found: &mut Found| {
-        found.unless(!secret.name().is_empty(), field(name), "the secret has no name", "name the secret");
-    };
-    match &terms.auth.method {
-        AuthMethod::None => found.unless(
-            !terms.auth.refreshable,
-            format!("{place}.auth.refreshable"),
-            "there is nothing to refresh",
-            "set `auth.method`, or leave it out",
-        ),
-        AuthMethod::Basic { user, password } => {
-            let clear = !user.contains(':') && !user.chars().any(char::is_control);
-            found.unless(clear, field("basic.user"), "it contains a colon or a control character", "ask for another");
-            named("basic.password", password, found);
-        }
-        AuthMethod::Token { header, scheme, token } => {
-            check_header(&field("token.header"), header, found);
-            let writable = scheme.bytes().all(|octet| (b' '..=b'~').contains(&octet));
-            found.unless(writable, field("token.scheme"), "it is not printable ASCII", "write `Bearer`, or nothing");
-            named("token.token", token, found);
-        }
-        AuthMethod::Query { parameter, token } => {
-            found.unless(!parameter.is_empty(), field("query.parameter"), "it is empty", "name the parameter");
-            named("query.token", token, found);
-        }
-    }
-    for (at, header) in terms.headers.iter().enumerate() {
-        let field = format!("{place}.headers[{at}]");
-        check_header(&field, &header.name, found);
-        if let HeaderText::Text(text) = &header.value {
-            let writable = text.bytes().all(|octet| (b' '..=b'~').contains(&octet));
-            found.unless(writable, &*field, "its value is not printable ASCII on one line", "write it in ASCII");
-        }
-    }
-}
-
-/// A header that an endpoint may ask for; those that carry the message are not for it to set.
-fn check_header(field: &str, name: &str, found: &mut Found) {
-    let valid = name.parse::<http::HeaderName>().is_ok();
-    found.unless(valid, field, format!("`{name}` is not the name of a header field"), "write a name as in RFC 9110");
-    let lower = name.to_ascii_lowercase();
-    found.unless(!RESERVED.contains(&&*lower), field, format!("`{name}` is set by the message itself"), "leave it out");
-}
-
-/// Header fields that the message owns.
-const RESERVED: [&str; 15] = [
-    "as2-from",
-    "as2-to",
-    "as2-version",
-    "content-disposition",
-    "content-length",
-    "content-transfer-encoding",
-    "content-type",
-    "date",
-    "disposition-notification-options",
-    "disposition-notification-to",
-    "host",
-    "message-id",
-    "mime-version",
-    "receipt-delivery-option",
-    "transfer-encoding",
-];
 
 fn check_rule(place: &str, rule: &FailRule, found: &mut Found) {
     found.unless(

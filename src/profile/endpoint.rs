@@ -1,12 +1,36 @@
-//! How a partner's HTTP endpoint is entered: credentials by reference, further headers, the TLS client certificate.
+//! How a partner's HTTP endpoint is entered: credentials by reference, further headers, TLS.
 
 use std::fmt;
 
 use crate::profile::pacing::FailRule;
+use crate::profile::tls::TlsTerms;
 
-/// What a request to one endpoint carries beside the message. The default is nothing.
+/// How one endpoint is entered, and what a request to it carries beside the message. The default is nothing, over
+/// TLS as the web has it.
 ///
 /// Secrets stand here by name only ([`SecretRef`]): a profile can be stored, shown and mailed.
+/// [`Partner::authorize`](crate::Partner::authorize) puts them on, at each attempt, and for the configured origin only.
+///
+/// ```
+/// # #[cfg(feature = "serde")] {
+/// use as2_protocol::PartnerProfile;
+/// let acme: PartnerProfile = toml::from_str(r#"
+///     version = 1
+///     us = "Our Co"
+///     them = "ACME"
+///     url = "https://acme.example/as2"
+///
+///     [endpoint]
+///     client_certificate = "our-tls"
+///     headers = [{ name = "X-Tenant", value = { text = "4711" } }]
+///     auth.method.token.token = "vault:acme/token" # sent as `Authorization: Bearer ...`
+///     auth.refreshable = true
+///     tls.trust = "pinned"
+/// "#)?;
+/// assert_eq!(acme.endpoint.secrets()[0].name(), "vault:acme/token");
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
@@ -14,11 +38,27 @@ use crate::profile::pacing::FailRule;
 pub struct EndpointTerms {
     /// How we show who we are over HTTP.
     pub auth: AuthTerms,
-    /// Further header fields of each request.
+    /// Further header fields of each request, each name once.
     pub headers: Vec<ExtraHeader>,
-    /// Name of the identity whose certificate TLS shows to the server, as the application calls it. Default none.
+    /// Name of the TLS identity that is shown to the server, as the application calls it. Default none.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub client_certificate: Option<String>,
+    /// What the TLS connection must be.
+    pub tls: TlsTerms,
+}
+
+impl EndpointTerms {
+    /// Every secret that a request needs: whoever keeps secrets behind a network fetches these first.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<&SecretRef> {
+        let headers = self.headers.iter().filter_map(|header| header.value.secret());
+        self.auth.method.secret().into_iter().chain(headers).collect()
+    }
+
+    /// Whether a request carries anything of these terms.
+    pub(crate) fn adds_nothing(&self) -> bool {
+        self.auth.method == AuthMethod::None && self.headers.is_empty()
+    }
 }
 
 /// Credentials, and how a refusal of them is recognised.
@@ -55,9 +95,9 @@ pub enum AuthMethod {
     /// User name and password in `Authorization: Basic` (RFC 7617), sent with the first request already.
     #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
     Basic {
-        /// The user name; it must not contain a colon.
+        /// The user name, sent in UTF-8; it must not contain a colon or control characters.
         user: String,
-        /// The password.
+        /// The password: UTF-8 without control characters.
         password: SecretRef,
     },
     /// A token in a header field.
@@ -69,17 +109,40 @@ pub enum AuthMethod {
         /// What stands before the token, with a space between; default `Bearer` (RFC 6750), empty for the token alone.
         #[cfg_attr(feature = "serde", serde(default = "bearer"))]
         scheme: String,
-        /// The token.
+        /// The token: printable ASCII.
         token: SecretRef,
     },
-    /// A token in the query of the URL. Servers write URLs into their logs: prefer a header.
+    /// A token in the query of the URL, percent-encoded, after the query that the URL has. Servers write URLs into
+    /// their logs: prefer a header.
     #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
     Query {
         /// Name of the query parameter.
         parameter: String,
-        /// The token.
+        /// The token: printable ASCII.
         token: SecretRef,
     },
+}
+
+impl AuthMethod {
+    /// The secret that is shown.
+    #[must_use]
+    pub fn secret(&self) -> Option<&SecretRef> {
+        match self {
+            Self::None => None,
+            Self::Basic { password: secret, .. }
+            | Self::Token { token: secret, .. }
+            | Self::Query { token: secret, .. } => Some(secret),
+        }
+    }
+
+    /// The header field that carries it.
+    pub(crate) fn header(&self) -> Option<&str> {
+        match self {
+            Self::None | Self::Query { .. } => None,
+            Self::Basic { .. } => Some("authorization"),
+            Self::Token { header, .. } => Some(header),
+        }
+    }
 }
 
 #[cfg(feature = "serde")]
@@ -97,7 +160,8 @@ fn bearer() -> String {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ExtraHeader {
-    /// Name of the field.
+    /// Name of the field; not one that carries the message or the credentials. It replaces a field of this name that
+    /// the message has from elsewhere.
     pub name: String,
     /// Its value, or where the value is kept.
     pub value: HeaderText,
@@ -111,11 +175,22 @@ pub struct ExtraHeader {
 pub enum HeaderText {
     /// The value itself.
     Text(String),
-    /// The name of a secret.
+    /// The name of a secret, printable ASCII.
     Secret(SecretRef),
 }
 
+impl HeaderText {
+    fn secret(&self) -> Option<&SecretRef> {
+        match self {
+            Self::Secret(secret) => Some(secret),
+            Self::Text(_) => None,
+        }
+    }
+}
+
 /// The name of a secret: whoever sends resolves it, at each attempt, from wherever secrets are kept.
+///
+/// The name appears in errors and logs: it must not be the secret itself.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]

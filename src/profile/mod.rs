@@ -12,6 +12,7 @@ mod preset;
 mod quirks;
 mod send;
 mod text;
+mod tls;
 
 pub use accept::{AcceptTerms, Explain, Requirement, SignedForm, WeakReceipt};
 pub use certificates::{CertificateTerms, Strictness};
@@ -24,6 +25,7 @@ pub(crate) use path::BodyPath;
 pub use preset::{Preset, UnknownPreset};
 pub use quirks::{Embed, MicalgNames, Quirks, SignatureEncoding};
 pub use send::{Compression, ReceiptKind, ReceiptWish, SendTerms};
+pub use tls::{TlsTerms, TlsTrust, TlsVersion};
 
 use crate::name::As2Name;
 use crate::stored::FormatVersion;
@@ -71,7 +73,8 @@ pub struct PartnerProfile {
     /// How the endpoint for messages is entered.
     #[cfg_attr(feature = "serde", serde(default))]
     pub endpoint: EndpointTerms,
-    /// How the endpoint for asynchronous receipts is entered. Nothing of `endpoint` is ever shown to it.
+    /// How the endpoint for asynchronous receipts is entered. Nothing of `endpoint` is ever shown to it, and what
+    /// stands here is shown only to the origin of `accept.receipt_url`.
     #[cfg_attr(feature = "serde", serde(default))]
     pub receipt_endpoint: EndpointTerms,
     /// How fast the partner may be called.
