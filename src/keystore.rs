@@ -197,7 +197,9 @@ fn select<'a, T>(
     let found = if exact.is_empty() { matching(&|name| name.to_lowercase() == wanted.to_lowercase()) } else { exact };
     match found.as_slice() {
         [one] => Ok(one),
-        [] => Err(KeyStoreError::NoEntry { alias: wanted.to_owned(), known: names(&entries.iter().collect::<Vec<_>>()) }),
+        [] => {
+            Err(KeyStoreError::NoEntry { alias: wanted.to_owned(), known: names(&entries.iter().collect::<Vec<_>>()) })
+        }
         several => Err(KeyStoreError::Ambiguous { known: names(several) }),
     }
 }

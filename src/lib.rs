@@ -71,7 +71,7 @@
 //! |---|---|---|
 //! | `rustcrypto` | yes | [`CryptoProvider::rustcrypto`]: the pure-Rust backend |
 //! | `serde` | yes | profiles, receipts, evidence and stored messages read and write themselves |
-//! | `tls` | no | [`tls`]: rustls configurations from a profile, and the reading of their certificate errors |
+//! | `tls` | no | module `tls`: rustls configurations from a profile, and the reading of their certificate errors |
 //! | `internals` | no | wire readers made visible to the benches of the repository; no part of the public interface |
 
 #![forbid(unsafe_code)]

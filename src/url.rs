@@ -142,6 +142,10 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(without_queries(text), clean);
+        }
+    }
+
+    #[test]
     fn u08_origins_are_compared_with_their_default_ports_and_without_case() {
         let origin = |url: &str| Origin::of(&url.parse().unwrap()).map(|origin| origin.to_string());
         assert_eq!(origin("HTTPS://AS2.Example/in?x=1").unwrap(), "https://as2.example:443");

@@ -81,6 +81,20 @@ impl ValidityError {
         if self.not_yet { "CERT_NOT_YET_VALID" } else { "CERT_HAS_EXPIRED" }
     }
 
+    /// `certificate` was found outside its dates by somebody else: by TLS, or by the other side.
+    #[cfg(feature = "tls")]
+    pub(crate) fn new(certificate: &Certificate, whose: &'static str, purpose: &'static str, not_yet: bool) -> Self {
+        Self {
+            whose,
+            purpose,
+            subject: certificate.subject().to_owned(),
+            serial: certificate.serial_hex(),
+            not_before: certificate.not_before(),
+            not_after: certificate.not_after(),
+            not_yet,
+        }
+    }
+
     /// Whether `certificate` may be used at `now`.
     pub(crate) fn check(
         certificate: &Certificate,

@@ -22,8 +22,7 @@ pub(super) fn store(found: Found) -> KeyStore {
         entries.push(KeyEntry { alias, chain, key: key.value });
     }
     let rest = certificates.into_iter().enumerate().filter(|(at, _)| !used.contains(at));
-    let certificates =
-        rest.map(|(_, item)| CertificateEntry { alias: item.alias, certificate: item.value }).collect();
+    let certificates = rest.map(|(_, item)| CertificateEntry { alias: item.alias, certificate: item.value }).collect();
     KeyStore { entries, certificates }
 }
 
@@ -35,11 +34,7 @@ fn leaf(key: &Item<PrivateKey>, certificates: &[Item<Certificate>]) -> Option<us
         let mut named = certificates.iter().enumerate().filter(|(_, item)| same_id(item));
         named.next().filter(|_| key.value.public_key().is_none())
     };
-    fitting()
-        .find(|(_, item)| same_id(item))
-        .or_else(|| fitting().next())
-        .or_else(of_unknown_key)
-        .map(|(at, _)| at)
+    fitting().find(|(_, item)| same_id(item)).or_else(|| fitting().next()).or_else(of_unknown_key).map(|(at, _)| at)
 }
 
 /// From a leaf to its issuers, as far as they are there. Of several with the same name the one valid longest is taken.
@@ -51,9 +46,10 @@ fn chain(leaf: usize, certificates: &[Item<Certificate>]) -> Vec<usize> {
         if below.issuer_der() == below.subject_der() {
             break;
         }
-        let issuers = certificates.iter().enumerate().filter(|(at, item)| {
-            item.value.subject_der() == below.issuer_der() && !chain.contains(at)
-        });
+        let issuers = certificates
+            .iter()
+            .enumerate()
+            .filter(|(at, item)| item.value.subject_der() == below.issuer_der() && !chain.contains(at));
         let Some((next, _)) = issuers.max_by_key(|(_, item)| item.value.not_after()) else { break };
         chain.push(next);
         last = next;

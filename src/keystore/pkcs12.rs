@@ -86,12 +86,7 @@ fn encrypted_data(data: &Element<'_>, opener: &mut Opener) -> Result<zeroize::Ze
 }
 
 /// SafeContents (RFC 7292 section 4.2).
-fn safe_contents(
-    octets: &[u8],
-    opener: &mut Opener,
-    found: &mut Found,
-    nesting: usize,
-) -> Result<(), KeyStoreError> {
+fn safe_contents(octets: &[u8], opener: &mut Opener, found: &mut Found, nesting: usize) -> Result<(), KeyStoreError> {
     let damaged = KeyStoreError::at("a PKCS #12 content");
     let sequence = Cursor::new(octets, DEPTH).expect(ber::SEQUENCE, "a list of bags").map_err(&damaged)?;
     let mut bags = Cursor::new(sequence.content, DEPTH);

@@ -78,11 +78,8 @@ impl Opener {
     /// The key in a PEM section with `Proc-Type: 4,ENCRYPTED` (RFC 1421 section 4.6.1.1); OpenSSL derives its own way.
     pub(super) fn encrypted_section(&mut self, dek_info: &str, data: &[u8]) -> Result<Secret, KeyStoreError> {
         const PART: &str = "the private key";
-        let unsupported = || KeyStoreError::Unsupported {
-            part: PART,
-            what: format!("DEK-Info {dek_info:?}"),
-            remedy: REMEDY_KEY,
-        };
+        let unsupported =
+            || KeyStoreError::Unsupported { part: PART, what: format!("DEK-Info {dek_info:?}"), remedy: REMEDY_KEY };
         let (name, iv) = dek_info.split_once(',').ok_or_else(unsupported)?;
         let cipher = scheme::cipher_by_name(name.trim()).ok_or_else(unsupported)?;
         let iv = unhex(iv.trim()).filter(|iv| iv.len() == cipher.block_len()).ok_or_else(unsupported)?;

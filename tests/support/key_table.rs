@@ -34,9 +34,10 @@ pub fn describe(file: &[u8], password: Option<&str>) -> Result<String, KeyStoreE
     match KeyStore::read(file, password) {
         Ok(store) => {
             let keys = store.entries().iter().map(key);
-            let certificates = store.certificates().iter().map(|entry| {
-                format!("{}+({})", entry.alias().unwrap_or("-"), common_name(entry.certificate()))
-            });
+            let certificates = store
+                .certificates()
+                .iter()
+                .map(|entry| format!("{}+({})", entry.alias().unwrap_or("-"), common_name(entry.certificate())));
             Ok(keys.chain(certificates).collect::<Vec<_>>().join(";"))
         }
         Err(KeyStoreError::Foreign { .. }) => Ok("foreign".to_owned()),

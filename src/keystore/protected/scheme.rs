@@ -129,8 +129,7 @@ impl Scheme {
                 cipher.decrypt(derived.get(..8)?, derived.get(8..16)?, data)
             }
             Kdf::Pkcs12 => {
-                let derive =
-                    |purpose, length| password::pkcs12(Hash::Sha1, purpose, form, salt, *iterations, length);
+                let derive = |purpose, length| password::pkcs12(Hash::Sha1, purpose, form, salt, *iterations, length);
                 cipher.decrypt(&derive(Purpose::Key, length), &derive(Purpose::Iv, cipher.block_len()), data)
             }
         }
@@ -261,11 +260,7 @@ impl Reader {
         })
     }
 
-    fn cipher(
-        self,
-        algorithm: &AlgorithmIdentifier,
-        length: Option<u64>,
-    ) -> Result<(Cipher, Vec<u8>), KeyStoreError> {
+    fn cipher(self, algorithm: &AlgorithmIdentifier, length: Option<u64>) -> Result<(Cipher, Vec<u8>), KeyStoreError> {
         let cipher = match algorithm.oid.to_string().as_str() {
             "2.16.840.1.101.3.4.1.2" => Cipher::Aes128,
             "2.16.840.1.101.3.4.1.22" => Cipher::Aes192,
