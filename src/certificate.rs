@@ -15,6 +15,10 @@ use sha2::{Digest, Sha256};
 use x509_parser::prelude::{ASN1Time, FromDer, X509Name};
 
 mod der;
+mod names;
+mod role;
+
+pub use role::{CertificateUse, Whose};
 
 use der::{Element, Reader, tag};
 
@@ -49,6 +53,8 @@ struct Fields {
     subject: Range<usize>,
     spki: Range<usize>,
     subject_key_id: Option<Range<usize>>,
+    /// What the sequence of alternative names contains.
+    subject_alt_name: Option<Range<usize>>,
     not_before: SystemTime,
     not_after: SystemTime,
     key_usage: Option<KeyUsage>,
@@ -174,9 +180,18 @@ impl Certificate {
         self.key_usage().is_none_or(|usage| usage.digital_signature() || usage.non_repudiation())
     }
 
-    /// Whether keys may be wrapped for this certificate: no key usage, or keyEncipherment.
-    pub(crate) fn permits_key_encipherment(&self) -> bool {
-        self.key_usage().is_none_or(KeyUsage::key_encipherment)
+    /// Whether messages may be encrypted to this certificate: no key usage; keyEncipherment for RSA keys, keyAgreement
+    /// for others (RFC 5753 section 7).
+    pub(crate) fn permits_encryption(&self) -> bool {
+        self.key_usage().is_none_or(|usage| match self.rsa_bits() {
+            Some(_) => usage.key_encipherment(),
+            None => usage.key_agreement(),
+        })
+    }
+
+    /// Whether it may be calculated with although a stranger sent it: huge RSA keys may not.
+    pub(crate) fn is_small(&self) -> bool {
+        self.rsa_bits().is_none_or(|bits| bits <= MAX_STRANGER_BITS)
     }
 
     /// The whole SubjectPublicKeyInfo.
@@ -213,6 +228,9 @@ impl Certificate {
         self.0.der.get(range.clone()).unwrap_or_default()
     }
 }
+
+/// RSA keys of strangers above this size are not calculated with.
+const MAX_STRANGER_BITS: usize = 8192;
 
 impl PartialEq for Certificate {
     fn eq(&self, other: &Self) -> bool {
@@ -313,6 +331,7 @@ impl Fields {
             rsa_bits: rsa_bits(tbs.inside(&spki)),
             spki: spki.whole,
             subject_key_id: None,
+            subject_alt_name: None,
             not_before,
             not_after,
             key_usage: None,
@@ -340,6 +359,7 @@ impl Fields {
     fn read_extension(&mut self, mut extension: Reader<'_>) -> Result<(), CertificateError> {
         const SUBJECT_KEY_ID: &[u8] = &[0x55, 0x1d, 0x0e];
         const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
+        const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
         let oid = extension.expect(tag::OID, "extnID")?;
         extension.optional(tag::BOOLEAN, "critical")?;
         let value = extension.expect(tag::OCTET_STRING, "extnValue")?;
@@ -352,6 +372,11 @@ impl Fields {
                 let bits = inner.expect(tag::BIT_STRING, "keyUsage")?;
                 // The first octet counts unused bits; a ninth bit (decipherOnly) is of no interest.
                 self.key_usage = Some(KeyUsage(inner.octets(&bits.content).get(1).copied().unwrap_or(0)));
+            }
+            // One that cannot be read names nobody; the certificate may be pinned nevertheless.
+            SUBJECT_ALT_NAME if self.subject_alt_name.is_none() => {
+                let names = inner.expect(tag::SEQUENCE, "subjectAltName");
+                self.subject_alt_name = Some(names.map_or(0..0, |names| names.content));
             }
             _ => {}
         }

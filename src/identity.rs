@@ -4,12 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, CertificateUse};
 use crate::cms::ber::{self, Cursor};
 use crate::crypto::{CryptoProvider, DecryptingKey, SigningKey};
-use crate::error::{SetupError, ValidityError};
+use crate::error::SetupError;
+use crate::note::Note;
+use crate::profile::CertificateTerms;
+use crate::trust::{UseTerms, permits, purpose};
 
-/// Our side of agreements: a signing certificate with its key, and the keys that decrypt.
+/// Our side of agreements: signing certificates with their keys, and the keys that decrypt.
+///
+/// There may be several of both, so that certificates can be changed while messages are on their way: of the signing
+/// keys that are active the one activated last signs, unless the agreement with a partner names another
+/// ([`CertificateTerms::sign_with`]); which key decrypts is what the sender chose.
 ///
 /// Cheap to clone and to share; one identity serves any number of partners.
 ///
@@ -33,12 +40,16 @@ pub struct Identity {
 
 struct Inner {
     provider: CryptoProvider,
-    signing: Option<Signing>,
+    signing: Vec<Signing>,
     decrypting: Vec<Decrypting>,
+    notes: Vec<Note>,
 }
 
 #[derive(Clone)]
 pub(crate) struct Signing {
+    pub(crate) name: String,
+    /// When it begins to be used; `None` for always.
+    pub(crate) active_from: Option<SystemTime>,
     pub(crate) chain: Vec<Certificate>,
     pub(crate) key: Arc<dyn SigningKey>,
 }
@@ -48,29 +59,73 @@ impl Signing {
     pub(crate) fn leaf(&self) -> Option<&Certificate> {
         self.chain.first()
     }
+
+    pub(crate) fn own(&self) -> Option<OwnCertificate> {
+        self.leaf().map(|leaf| OwnCertificate { name: self.name.clone(), certificate: leaf.clone() })
+    }
 }
 
 #[derive(Clone)]
 pub(crate) struct Decrypting {
+    pub(crate) name: String,
     pub(crate) certificate: Certificate,
     pub(crate) key: Arc<dyn DecryptingKey>,
+}
+
+impl Decrypting {
+    pub(crate) fn own(&self) -> OwnCertificate {
+        OwnCertificate { name: self.name.clone(), certificate: self.certificate.clone() }
+    }
+}
+
+/// One of our certificates, with the name that our configuration gives to its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnCertificate {
+    name: String,
+    certificate: Certificate,
+}
+
+impl OwnCertificate {
+    /// The name of the key; the SHA-256 fingerprint of the certificate in hexadecimal if none was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
 }
 
 impl Identity {
     /// Starts an identity that computes with `provider`.
     pub fn builder(provider: CryptoProvider) -> IdentityBuilder {
-        IdentityBuilder { inner: Inner { provider, signing: None, decrypting: Vec::new() } }
+        IdentityBuilder { inner: Inner { provider, signing: Vec::new(), decrypting: Vec::new(), notes: Vec::new() } }
     }
 
-    /// The certificate that we sign with.
+    /// The certificate that we sign with at `now`, unless the agreement with a partner names another one: of those
+    /// that are active the one activated last.
     #[must_use]
-    pub fn signing_certificate(&self) -> Option<&Certificate> {
-        self.inner.signing.as_ref().and_then(Signing::leaf)
+    pub fn signing_certificate(&self, now: SystemTime) -> Option<&Certificate> {
+        self.active_signing(now).and_then(Signing::leaf)
+    }
+
+    /// All certificates that we sign with, now, later or for some partners.
+    pub fn signing_certificates(&self) -> impl Iterator<Item = OwnCertificate> {
+        self.inner.signing.iter().filter_map(Signing::own)
     }
 
     /// The certificates that partners may encrypt to.
     pub fn decrypting_certificates(&self) -> impl Iterator<Item = &Certificate> {
         self.inner.decrypting.iter().map(|own| &own.certificate)
+    }
+
+    /// What works, and should be looked at: certificates that are not meant for their use.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.inner.notes
     }
 
     /// The provider that this identity computes with.
@@ -79,14 +134,41 @@ impl Identity {
         &self.inner.provider
     }
 
-    /// The signing key, if its certificate may be used now.
-    pub(crate) fn usable_signing(&self, now: SystemTime) -> Result<&Signing, SetupError> {
-        let signing = self.inner.signing.as_ref().ok_or(SetupError::NoSigningKey)?;
-        match signing.leaf() {
-            Some(leaf) => ValidityError::check(leaf, "our", "signing", now)?,
-            None => return Err(SetupError::NoSigningKey),
-        }
-        Ok(signing)
+    /// The key that signs for a partner with these terms, if they let its certificate be used now.
+    pub(crate) fn usable_signing(
+        &self,
+        terms: &CertificateTerms,
+        now: SystemTime,
+    ) -> Result<(&Signing, Vec<Note>), SetupError> {
+        let signing = match &terms.sign_with {
+            Some(name) => self.signing_named(name)?,
+            None => self.active_signing(now).ok_or_else(|| self.no_active_signing())?,
+        };
+        let leaf = signing.leaf().ok_or(SetupError::NoSigningKey)?;
+        let notes = UseTerms::new(terms, CertificateUse::Signing).judge(leaf, now)?;
+        Ok((signing, notes))
+    }
+
+    fn active_signing(&self, now: SystemTime) -> Option<&Signing> {
+        let active = |signing: &&Signing| signing.active_from.is_none_or(|from| from <= now);
+        self.inner.signing.iter().filter(active).max_by_key(|signing| signing.active_from)
+    }
+
+    fn signing_named(&self, name: &str) -> Result<&Signing, SetupError> {
+        let found = self.inner.signing.iter().find(|signing| signing.name == name);
+        found.ok_or_else(|| SetupError::UnknownSigningKey {
+            name: name.to_owned(),
+            known: self.inner.signing.iter().map(|signing| signing.name.clone()).collect(),
+        })
+    }
+
+    fn no_active_signing(&self) -> SetupError {
+        let first = self.inner.signing.iter().filter_map(|signing| signing.active_from).min();
+        first.map_or(SetupError::NoSigningKey, |from| SetupError::NoActiveSigningKey { from })
+    }
+
+    pub(crate) fn all_signing(&self) -> &[Signing] {
+        &self.inner.signing
     }
 
     pub(crate) fn decrypting(&self) -> &[Decrypting] {
@@ -96,11 +178,9 @@ impl Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signing: Vec<_> = self.inner.signing.iter().filter_map(Signing::leaf).map(Certificate::subject).collect();
         let decrypting: Vec<_> = self.decrypting_certificates().map(Certificate::subject).collect();
-        f.debug_struct("Identity")
-            .field("signing", &self.signing_certificate().map(Certificate::subject))
-            .field("decrypting", &decrypting)
-            .finish_non_exhaustive()
+        f.debug_struct("Identity").field("signing", &signing).field("decrypting", &decrypting).finish_non_exhaustive()
     }
 }
 
@@ -111,16 +191,41 @@ pub struct IdentityBuilder {
 }
 
 impl IdentityBuilder {
-    /// The key that signs messages and receipts, and its certificate chain, leaf first.
-    pub fn signing(mut self, chain: Vec<Certificate>, key: Arc<dyn SigningKey>) -> Self {
-        self.inner.signing = Some(Signing { chain, key });
+    /// A key that signs messages and receipts, and its certificate chain, leaf first. It is active at once; of several
+    /// such keys the one given last signs.
+    pub fn signing(self, chain: Vec<Certificate>, key: Arc<dyn SigningKey>) -> Self {
+        let name = chain.first().map(Certificate::fingerprint_hex).unwrap_or_default();
+        self.signing_named(name, chain, key, None)
+    }
+
+    /// As [`signing`](Self::signing), with a name that agreements and results call the key by, and a time from which on
+    /// it signs. A key that is announced to partners weeks before makes the change one of a moment; a partner who is
+    /// late keeps the old one by [`CertificateTerms::sign_with`].
+    pub fn signing_named(
+        mut self,
+        name: impl Into<String>,
+        chain: Vec<Certificate>,
+        key: Arc<dyn SigningKey>,
+        active_from: Option<SystemTime>,
+    ) -> Self {
+        self.inner.signing.push(Signing { name: name.into(), active_from, chain, key });
         self
     }
 
     /// A key that decrypts, with the certificate that partners encrypt to. Call it once for each key; old ones stay
     /// useful until every partner has changed over.
-    pub fn decrypting(mut self, certificate: Certificate, key: Arc<dyn DecryptingKey>) -> Self {
-        self.inner.decrypting.push(Decrypting { certificate, key });
+    pub fn decrypting(self, certificate: Certificate, key: Arc<dyn DecryptingKey>) -> Self {
+        self.decrypting_named(certificate.fingerprint_hex(), certificate, key)
+    }
+
+    /// As [`decrypting`](Self::decrypting), with a name that results call the key by.
+    pub fn decrypting_named(
+        mut self,
+        name: impl Into<String>,
+        certificate: Certificate,
+        key: Arc<dyn DecryptingKey>,
+    ) -> Self {
+        self.inner.decrypting.push(Decrypting { name: name.into(), certificate, key });
         self
     }
 
@@ -128,17 +233,46 @@ impl IdentityBuilder {
     ///
     /// # Errors
     /// [`SetupError::KeyMismatch`] if a certificate holds another public key; [`SetupError::NoSigningKey`] if a
-    /// signing key comes without certificate.
-    pub fn build(self) -> Result<Identity, SetupError> {
-        if let Some(signing) = &self.inner.signing {
+    /// signing key comes without certificate; [`SetupError::DuplicateName`] if two signing or two decrypting keys have
+    /// the same name.
+    pub fn build(mut self) -> Result<Identity, SetupError> {
+        for signing in &self.inner.signing {
             let leaf = signing.leaf().ok_or(SetupError::NoSigningKey)?;
             check_pair(leaf, signing.key.public_key())?;
         }
         for own in &self.inner.decrypting {
             check_pair(&own.certificate, own.key.public_key())?;
         }
+        check_names(self.inner.signing.iter().map(|signing| &*signing.name))?;
+        check_names(self.inner.decrypting.iter().map(|own| &*own.name))?;
+        self.inner.notes = self.inner.unfit();
         Ok(Identity { inner: Arc::new(self.inner) })
     }
+}
+
+impl Inner {
+    fn unfit(&self) -> Vec<Note> {
+        let signing = self.signing.iter().filter_map(Signing::leaf).map(|leaf| (leaf, CertificateUse::Signing));
+        // What our own certificate does not allow, careful partners will not do.
+        let decrypting = self.decrypting.iter().map(|own| (&own.certificate, CertificateUse::Encryption));
+        let unfit = signing.chain(decrypting).filter(|(certificate, usage)| !permits(certificate, *usage));
+        unfit
+            .map(|(certificate, usage)| Note::KeyUsage {
+                subject: certificate.subject().to_owned(),
+                purpose: purpose(usage).to_owned(),
+            })
+            .collect()
+    }
+}
+
+fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), SetupError> {
+    let mut known = std::collections::BTreeSet::new();
+    for name in names {
+        if !known.insert(name) {
+            return Err(SetupError::DuplicateName(name.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for IdentityBuilder {

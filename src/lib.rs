@@ -92,6 +92,7 @@ pub mod crypto;
 mod delivery;
 mod endpoint;
 mod error;
+mod expiry;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -119,6 +120,11 @@ mod step;
 mod stored;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod rollover;
+mod smime;
+mod step;
+mod stored;
+mod trust;
 mod url;
 
 // The public interface is:
@@ -128,7 +134,7 @@ pub use http;
 pub use rustls;
 
 pub use algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
-pub use certificate::{Certificate, CertificateError, KeyUsage};
+pub use certificate::{Certificate, CertificateError, CertificateUse, KeyUsage, Whose};
 pub use cms::{Error as CmsError, ErrorKind as CmsErrorKind};
 pub use crypto::CryptoProvider;
 #[cfg(feature = "rustcrypto")]
@@ -137,10 +143,11 @@ pub use crypto::{KeyError, RemoteKey};
 pub use delivery::{Delivery, GiveUp, NextStep};
 pub use endpoint::{AuthState, AuthStep, AuthorizeError, SecretFault};
 pub use error::{
-    AuthenticationFault, DecompressionFault, DecryptionFault, ReceiveError, Rejection, SendError, SetupError,
-    TransportFailure, ValidityError,
+    AuthenticationFault, CertificateFault, DecompressionFault, DecryptionFault, ReceiveError, Rejection, SendError,
+    SetupError, TransportFailure, TrustError, ValidityError,
 };
-pub use identity::{Identity, IdentityBuilder};
+pub use expiry::{CertificateWatch, ExpiryEntry, ExpiryState};
+pub use identity::{Identity, IdentityBuilder, OwnCertificate};
 pub use inspect::{Finding, Inspector, Oddity};
 #[cfg(feature = "rustcrypto")]
 pub use keystore::{CertificateEntry, KeyAlgorithm, KeyEntry, KeyStore, KeyStoreError, PrivateKey};
@@ -169,14 +176,25 @@ pub use profile::{
     PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated, Requirement,
     RetryTerms, SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, TlsTerms, TlsTrust, TlsVersion,
     UnknownPreset, WeakReceipt,
+    AcceptTerms, AllowExpiredUntil, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction,
+    DeliveryTerms, DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt,
+    Match, MicalgNames, PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated,
+    Requirement, RetryTerms, SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, UnknownPreset,
+    WeakReceipt,
 };
 pub use receipt::builder::{FollowUp, MdnBuilder, PendingMdn, Reply};
 pub use receipt::evidence::{Evidence, EvidenceError, EvidenceRecord, Proof};
 pub use receipt::incoming::IncomingMdn;
 pub use receipt::outcome::{Advice, Dispute, Outcome, SendOutcome};
 pub use receipt::pending::PendingReceipt;
+pub use rollover::{
+    Observation, ObservedUse, RolloverEntry, RolloverReport, RolloverState, last_seen, rollover_report,
+};
 pub use smime::layer::Layer;
 pub use smime::mic::{Mic, MicScope};
 pub use step::{KeyRequest, Pending, Step};
 pub use stored::{StoredRequest, StoredResponse};
+#[cfg(feature = "webpki")]
+pub use trust::{BoundName, ChainTrust};
+pub use trust::{Candidate, Revocation, RevocationStatus, Trust, TrustDelegate};
 pub use url::HttpUrl;

@@ -42,7 +42,7 @@ pub enum Note {
     Surroundings(String),
     /// The signed attributes were signed in another order than they were sent in (or the reverse).
     AttributeOrder,
-    /// A pinned certificate is outside its validity period.
+    /// A certificate is outside its validity period, and the agreement lets it pass.
     Validity {
         /// Subject of the certificate.
         subject: String,
@@ -55,6 +55,11 @@ pub enum Note {
         subject: String,
         /// What it was used for.
         purpose: String,
+    },
+    /// It is not known whether a certificate is revoked.
+    Revocation {
+        /// Subject of the certificate.
+        subject: String,
     },
     /// Another signer than the partner's stands beside a valid one, or a signer could not be judged.
     OtherSigner(String),
@@ -97,6 +102,7 @@ impl Note {
             Self::Validity { not_yet: true, .. } => "CERT_NOT_YET_VALID",
             Self::Validity { .. } => "CERT_HAS_EXPIRED",
             Self::KeyUsage { .. } => "KEY_USAGE",
+            Self::Revocation { .. } => "CERT_REVOCATION_UNKNOWN",
             Self::OtherSigner(_) => "OTHER_SIGNER",
             Self::ReceiptUrl { .. } => "RECEIPT_URL",
             Self::WeakReceipt { .. } => "WEAK_RECEIPT",
@@ -138,6 +144,9 @@ impl fmt::Display for Note {
             Self::Validity { subject, not_yet: false } => write!(f, "the certificate of {subject} has expired"),
             Self::KeyUsage { subject, purpose } => {
                 write!(f, "the certificate of {subject} does not allow its use for {purpose}")
+            }
+            Self::Revocation { subject } => {
+                write!(f, "it is not known whether the certificate of {subject} is revoked")
             }
             Self::ReceiptUrl { asked } => write!(f, "the receipt was asked for at {asked}, the profile says otherwise"),
             Self::WeakReceipt { signed_with } => {

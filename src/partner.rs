@@ -6,11 +6,12 @@ use std::time::SystemTime;
 
 mod check;
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, CertificateUse};
 use crate::crypto::CryptoProvider;
-use crate::error::SetupError;
+use crate::error::{CertificateFault, SetupError};
 use crate::note::Note;
-use crate::profile::PartnerProfile;
+use crate::profile::{PartnerProfile, Strictness};
+use crate::trust::{Revocation, RevocationCheck, Signers, Trust, UseTerms};
 
 /// One trading partner: the agreement and the certificates that are trusted for it.
 ///
@@ -39,6 +40,8 @@ struct Inner {
     provider: CryptoProvider,
     encryption: Vec<EncryptionCertificate>,
     verification: Vec<VerificationCertificate>,
+    trust: Trust,
+    revocation: Option<RevocationCheck>,
     notes: Vec<Note>,
 }
 
@@ -58,7 +61,15 @@ impl Partner {
     /// Starts a partner from its profile; `provider` checks its signatures and encrypts to it.
     pub fn builder(profile: PartnerProfile, provider: CryptoProvider) -> PartnerBuilder {
         PartnerBuilder {
-            inner: Inner { profile, provider, encryption: Vec::new(), verification: Vec::new(), notes: Vec::new() },
+            inner: Inner {
+                profile,
+                provider,
+                encryption: Vec::new(),
+                verification: Vec::new(),
+                trust: Trust::Pin,
+                revocation: None,
+                notes: Vec::new(),
+            },
         }
     }
 
@@ -92,10 +103,54 @@ impl Partner {
         self.inner.verification.iter().any(|own| own.certificate == *certificate)
     }
 
+    /// Whether certificates beside the configured ones may sign for the partner.
+    #[must_use]
+    pub fn trust(&self) -> &Trust {
+        &self.inner.trust
+    }
+
     /// Certificates that a signature made at `signed_at` may verify with: the current ones, and those retired later than that.
-    pub(crate) fn verification_at(&self, signed_at: SystemTime) -> Vec<Certificate> {
+    fn verification_at(&self, signed_at: SystemTime) -> Vec<Certificate> {
         let acceptable = |own: &&VerificationCertificate| own.retired_at.is_none_or(|retired| signed_at <= retired);
         self.inner.verification.iter().filter(acceptable).map(|own| own.certificate.clone()).collect()
+    }
+
+    /// Who may sign at `at` what is used so, by these terms.
+    pub(crate) fn signers(&self, terms: UseTerms, at: SystemTime) -> Signers {
+        Signers {
+            trusted: self.verification_at(at),
+            trust: self.inner.trust.clone(),
+            terms: terms.with_revocation(self.inner.revocation.clone()),
+        }
+    }
+
+    /// Whether a message may be encrypted to `certificate` now, and what is to be noted then.
+    pub(crate) fn check_recipient(
+        &self,
+        certificate: &Certificate,
+        now: SystemTime,
+    ) -> Result<Vec<Note>, CertificateFault> {
+        let terms = UseTerms::new(&self.inner.profile.certificates, CertificateUse::Encryption);
+        terms.with_revocation(self.inner.revocation.clone()).judge(certificate, now)
+    }
+
+    pub(crate) fn current_verification(&self) -> impl Iterator<Item = &Certificate> {
+        let current = self.inner.verification.iter().filter(|own| own.retired_at.is_none());
+        current.map(|own| &own.certificate)
+    }
+
+    /// The certificates to encrypt to, each with the times from which on it is used and another one is.
+    pub(crate) fn encryption_periods(
+        &self,
+    ) -> impl Iterator<Item = (&Certificate, Option<SystemTime>, Option<SystemTime>)> {
+        let all = &self.inner.encryption;
+        all.iter().enumerate().map(move |(at, own)| {
+            // Of two that are active from the same time on the later one is used.
+            let later =
+                all.iter().enumerate().filter(|(other, next)| (next.active_from, *other) > (own.active_from, at));
+            let next = later.map(|(_, next)| next.active_from).min();
+            (&own.certificate, own.active_from, next.map(|from| from.unwrap_or(SystemTime::UNIX_EPOCH)))
+        })
     }
 }
 
@@ -135,6 +190,19 @@ impl PartnerBuilder {
     /// A certificate that the partner no longer uses since `retired_at`: receipts for what was sent before still count.
     pub fn retired(mut self, certificate: Certificate, retired_at: SystemTime) -> Self {
         self.inner.verification.push(VerificationCertificate { certificate, retired_at: Some(retired_at) });
+        self
+    }
+
+    /// Whether certificates beside the configured ones may sign for the partner. Default [`Trust::Pin`]: they may not.
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.inner.trust = trust;
+        self
+    }
+
+    /// Asks `hook` whether certificates of the partner are revoked, configured ones too. A revoked certificate is never
+    /// used; `unknown` says what happens where the hook knows nothing. Default: nobody is asked.
+    pub fn revocation(mut self, hook: Arc<dyn Revocation>, unknown: Strictness) -> Self {
+        self.inner.revocation = Some(RevocationCheck { hook, unknown });
         self
     }
 

@@ -249,6 +249,36 @@ impl TryFrom<String> for Instant {
     }
 }
 
+/// A public [`SystemTime`] in the text form of [`Instant`].
+#[cfg(feature = "serde")]
+pub(crate) mod rfc3339 {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Instant;
+
+    pub(crate) fn serialize<S: Serializer>(value: &SystemTime, out: S) -> Result<S::Ok, S::Error> {
+        Instant(*value).serialize(out)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<SystemTime, D::Error> {
+        Ok(Instant::deserialize(input)?.0)
+    }
+
+    pub(crate) mod option {
+        use super::{Deserialize, Deserializer, Instant, Serialize, Serializer, SystemTime};
+
+        pub(crate) fn serialize<S: Serializer>(value: &Option<SystemTime>, out: S) -> Result<S::Ok, S::Error> {
+            value.map(Instant).serialize(out)
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<SystemTime>, D::Error> {
+            Ok(Option::<Instant>::deserialize(input)?.map(|at| at.0))
+        }
+    }
+}
+
 /// 9999-12-31T23:59:59Z.
 const LAST_SECOND: u64 = 253_402_300_799;
 

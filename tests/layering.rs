@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Every module of the crate, each after all that it may use. Wire layers know no keys; nothing knows `message`.
 const ORDER: &[&str] = &[
+const ORDER: [&str; 29] = [
     "algorithm",
     "limits",
     "note",
@@ -20,8 +21,11 @@ const ORDER: &[&str] = &[
     "profile",
     "pacing",
     "error",
+    "trust",
+    "rollover",
     "identity",
     "partner",
+    "expiry",
     "keystore",
     "renewal",
     "smime",

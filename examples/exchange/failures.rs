@@ -73,7 +73,8 @@ fn cases(document: &Document, sender: &Company, receiver: &Company, stranger: &C
     let mut signed_only = profile.clone();
     signed_only.send.encrypt = None;
     signed_only.send.compress = Compression::None;
-    let certificate = receiver.identity.signing_certificate().ok_or("the receiver has no certificate")?;
+    let certificate =
+        receiver.identity.signing_certificate(SystemTime::now()).ok_or("the receiver has no certificate")?;
 
     let wrong_recipient = build(us, &trusting(profile.clone(), &stranger.certificate)?)?;
     let wrong_signer = build(&stranger.identity()?, partner)?;

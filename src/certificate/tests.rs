@@ -65,16 +65,16 @@ fn key_usage_decides_what_is_permitted() {
     let usage = alice().key_usage().unwrap();
     assert!(usage.digital_signature() && usage.non_repudiation());
     assert!(!usage.key_encipherment() && !usage.data_encipherment() && !usage.key_agreement());
-    assert!(alice().permits_signing() && !alice().permits_key_encipherment());
+    assert!(alice().permits_signing() && !alice().permits_encryption());
     let encryption = Certificate::from_pem(ALICE_ENC).unwrap();
-    assert!(!encryption.permits_signing() && encryption.permits_key_encipherment());
+    assert!(!encryption.permits_signing() && encryption.permits_encryption());
     let ca = Certificate::from_pem(CA).unwrap();
     let usage = ca.key_usage().unwrap();
     assert!(usage.key_cert_sign() && usage.crl_sign());
-    assert!(!ca.permits_signing() && !ca.permits_key_encipherment());
+    assert!(!ca.permits_signing() && !ca.permits_encryption());
     let silent = Certificate::from_der(assemble(V3, &[1], VALIDITY, b"")).unwrap();
     assert_eq!(silent.key_usage(), None);
-    assert!(silent.permits_signing() && silent.permits_key_encipherment());
+    assert!(silent.permits_signing() && silent.permits_encryption());
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn the_first_extension_of_a_kind_counts() {
     let unknown = tlv(0x30, b"\x06\x03\x55\x1d\x63\x01\x01\xff\x04\x01\xff");
     let extensions = tlv(0xa3, &tlv(0x30, &[unknown, usage(0x80), usage(0x20)].concat()));
     let certificate = Certificate::from_der(assemble(V3, &[1], VALIDITY, &extensions)).unwrap();
-    assert!(certificate.permits_signing() && !certificate.permits_key_encipherment());
+    assert!(certificate.permits_signing() && !certificate.permits_encryption());
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::time::SystemTime;
 
 use crate::algorithm::DigestAlgorithm;
-use crate::certificate::Certificate;
 use crate::crypto::{CryptoError, KeyError};
 use crate::mime::Error as MimeError;
 use crate::name::NameError;
@@ -11,8 +10,10 @@ use crate::profile::Contradiction;
 use crate::stored::Instant;
 use crate::url::without_queries;
 
+mod certificate;
 mod receive;
 
+pub use certificate::{CertificateFault, TrustError, ValidityError};
 pub(crate) use receive::{Answer, CONTENT_ENCRYPTION, Exposure, KEY_TRANSPORT, SIGNATURE, answer};
 pub use receive::{AuthenticationFault, DecompressionFault, DecryptionFault, ReceiveError};
 
@@ -32,9 +33,26 @@ pub enum SetupError {
     /// The agreement contradicts itself.
     #[error("the agreement cannot work: {}", listed(.0))]
     Contradictions(Vec<Contradiction>),
-    /// A certificate is outside its validity period.
+    /// Two keys of one kind have the same name.
+    #[error("two keys are named {0}")]
+    DuplicateName(String),
+    /// The agreement names a signing key that we do not have.
+    #[error("`certificates.sign_with` names the key {name}, our signing keys are {}", .known.join(", "))]
+    UnknownSigningKey {
+        /// The name in the agreement.
+        name: String,
+        /// The names of our signing keys.
+        known: Vec<String>,
+    },
+    /// No signing key is active yet.
+    #[error("no signing key is active before {}", String::from(Instant(*.from)))]
+    NoActiveSigningKey {
+        /// When the first one becomes active.
+        from: SystemTime,
+    },
+    /// A certificate is outside its validity period, not meant for its use, or revoked.
     #[error(transparent)]
-    Validity(#[from] ValidityError),
+    Certificate(#[from] CertificateFault),
 }
 
 impl SetupError {
@@ -45,7 +63,10 @@ impl SetupError {
             Self::KeyMismatch { .. } => "KEY_MISMATCH",
             Self::NoSigningKey => "NO_SIGNING_KEY",
             Self::Contradictions(_) => "PROFILE_CONTRADICTION",
-            Self::Validity(error) => error.code(),
+            Self::DuplicateName(_) => "KEY_NAME_DUPLICATE",
+            Self::UnknownSigningKey { .. } => "SIGNING_KEY_UNKNOWN",
+            Self::NoActiveSigningKey { .. } => "SIGNING_KEY_INACTIVE",
+            Self::Certificate(fault) => fault.code(),
         }
     }
 }
@@ -175,9 +196,9 @@ impl SendError {
     }
 }
 
-impl From<ValidityError> for SendError {
-    fn from(error: ValidityError) -> Self {
-        Self::Setup(SetupError::Validity(error))
+impl From<CertificateFault> for SendError {
+    fn from(fault: CertificateFault) -> Self {
+        Self::Setup(SetupError::Certificate(fault))
     }
 }
 

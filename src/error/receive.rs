@@ -2,6 +2,7 @@
 
 use crate::algorithm::DigestAlgorithm;
 use crate::cms::Error as CmsError;
+use crate::error::{CertificateFault, TrustError};
 use crate::mdn::Disposition;
 use crate::mime::Error as MimeError;
 use crate::profile::Explain;
@@ -169,10 +170,16 @@ pub(crate) fn answer(error: &ReceiveError, exposure: Exposure, explain: Explain)
     let told = match exposure {
         Exposure::Open => true,
         Exposure::Authenticated => explain == Explain::Safe,
-        // A valid signature by a certificate that is not ours to trust can only come from a real sender.
+        // A valid signature by a certificate that is not ours to trust, or not at this time, can only come from a
+        // real sender. What a delegate or a chain says depends on more than that, and stays untold.
         Exposure::Sealed => {
             explain == Explain::Safe
-                && matches!(error, ReceiveError::Authentication(AuthenticationFault::UntrustedSigner { .. }))
+                && matches!(
+                    error,
+                    ReceiveError::Authentication(
+                        AuthenticationFault::UntrustedSigner { .. } | AuthenticationFault::Certificate(_)
+                    )
+                )
         }
     };
     if !told {
@@ -287,6 +294,22 @@ pub enum AuthenticationFault {
         /// SHA-256 fingerprint of the embedded certificate in hexadecimal.
         fingerprint: String,
     },
+    /// The signature is valid under a certificate of the partner, but the agreement does not let that one pass:
+    /// it is outside its dates, not meant for signatures, or revoked.
+    #[error("the signature is valid, but {0}")]
+    Certificate(CertificateFault),
+    /// The signature is valid under a certificate that came with it, but that one does not speak for the partner.
+    #[error(
+        "signed with the certificate of {subject} (SHA-256 fingerprint {fingerprint}), which is not trusted: {error}"
+    )]
+    Untrusted {
+        /// Subject of the embedded certificate.
+        subject: String,
+        /// SHA-256 fingerprint of the embedded certificate in hexadecimal.
+        fingerprint: String,
+        /// Why it is not trusted.
+        error: Box<TrustError>,
+    },
     /// The signature value does not verify with any certificate of the partner.
     #[error("the signature of {signer} does not verify with any certificate of the partner")]
     InvalidSignature {
@@ -303,6 +326,8 @@ impl AuthenticationFault {
         match self {
             Self::NoSigner => "NO_SIGNER",
             Self::UntrustedSigner { .. } => "SIGNER_UNTRUSTED",
+            Self::Certificate(fault) => fault.code(),
+            Self::Untrusted { error, .. } => error.code(),
             Self::InvalidSignature { .. } => "SIGNATURE_INVALID",
             Self::Attributes(_) => "SIGNED_ATTRIBUTES",
         }

@@ -5,19 +5,22 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use crate::algorithm::DigestAlgorithm;
+use crate::certificate::Certificate;
 use crate::crypto::DigestValue;
-use crate::error::{SendError, ValidityError};
+use crate::error::SendError;
 use crate::headers::{self, Head, fresh_id};
-use crate::identity::Identity;
+use crate::identity::{Identity, OwnCertificate};
 use crate::mdn::Importance;
 use crate::mdn::request::options_value;
 use crate::message::payload::Payload;
 use crate::mime::param::ContentDisposition;
 use crate::mime::write::encode_word;
 use crate::name::MessageId;
+use crate::note::Note;
 use crate::partner::Partner;
 use crate::profile::{Compression, PartnerProfile, ReceiptKind};
 use crate::receipt::pending::{PendingReceipt, Sent};
+use crate::rollover::{Observation, ObservedUse};
 use crate::smime::compress::compress;
 use crate::smime::encrypt::encrypt;
 use crate::smime::mic::{Digests, Mic, MicScope};
@@ -55,6 +58,27 @@ pub struct Outbound {
     pub request: StoredRequest,
     /// What the receipt will be checked against. It is there even if no receipt was asked for: it holds the MIC.
     pub pending: PendingReceipt,
+    /// The key of ours that signed, and its certificate.
+    pub signed_with: Option<OwnCertificate>,
+    /// The certificates of the partner that the message is encrypted to.
+    pub encrypted_to: Vec<Certificate>,
+    /// What was tolerated, such as a certificate that has expired where the agreement lets that pass.
+    pub notes: Vec<Note>,
+}
+
+impl Outbound {
+    /// The certificates at work, for [`rollover_report`](crate::rollover_report): which partners we ourselves still
+    /// serve with old ones.
+    #[must_use]
+    pub fn observations(&self) -> Vec<Observation> {
+        let (them, at) = (self.pending.them().as_str(), self.pending.sent_at());
+        let ours = self.signed_with.iter();
+        let ours = ours.map(|own| Observation::new(them, ObservedUse::SignedByUs, own.certificate(), own.name(), at));
+        let theirs = self.encrypted_to.iter().map(|certificate| {
+            Observation::new(them, ObservedUse::EncryptedToThem, certificate, certificate.subject(), at)
+        });
+        ours.chain(theirs).collect()
+    }
 }
 
 impl MessageBuilder {
@@ -115,6 +139,9 @@ struct Draft {
     variants: Vec<Mic>,
     /// Header of the payload part.
     head: Bytes,
+    signed_with: Option<OwnCertificate>,
+    encrypted_to: Vec<Certificate>,
+    notes: Vec<Note>,
 }
 
 impl Draft {
@@ -128,8 +155,22 @@ impl Draft {
         let micalgs = micalgs(profile);
         let mut digests = vec![profile.send.sign.unwrap_or(DigestAlgorithm::Sha256)];
         digests.extend(&micalgs);
-        let (mics, variants, head) = (Vec::new(), Vec::new(), Bytes::new());
-        Ok(Self { us, partner, subject, extra, message_id, now, digests, micalgs, mics, variants, head })
+        Ok(Self {
+            us,
+            partner,
+            subject,
+            extra,
+            message_id,
+            now,
+            digests,
+            micalgs,
+            mics: Vec::new(),
+            variants: Vec::new(),
+            head: Bytes::new(),
+            signed_with: None,
+            encrypted_to: Vec::new(),
+            notes: Vec::new(),
+        })
     }
 
     fn profile(&self) -> &PartnerProfile {
@@ -189,17 +230,19 @@ impl Draft {
         let pieces = part.pieces()?;
         let values = self.values(&pieces)?;
         self.mics = values.iter().map(Mic::new).collect();
-        let signing = self.us.usable_signing(self.now)?;
+        let (signing, notes) = self.us.usable_signing(&self.profile().certificates, self.now)?;
+        (self.signed_with, self.notes) = (signing.own(), notes);
         let terms = SignTerms { digest, quirks: self.profile().quirks.clone(), now: self.now };
         Ok(Some(sign(pieces, &values, signing, self.us.provider(), terms)))
     }
 
-    fn seal(self, part: Part) -> Result<Outbound, SendError> {
+    fn seal(mut self, part: Part) -> Result<Outbound, SendError> {
         let Some(cipher) = self.profile().send.encrypt else { return self.finish(part) };
         let transport = self.profile().send.key_transport;
         let certificate = self.partner.encryption_certificate(self.now).ok_or(SendError::NoEncryptionCertificate)?;
-        ValidityError::check(certificate, "the partner's", "encryption", self.now)?;
+        self.notes.extend(self.partner.check_recipient(certificate, self.now)?);
         let sealed = encrypt(&part.pieces()?, certificate, cipher, transport, self.us.provider())?;
+        self.encrypted_to.push(certificate.clone());
         self.finish(sealed)
     }
 
@@ -217,7 +260,8 @@ impl Draft {
             head: self.head,
             subject: self.subject,
         });
-        Ok(Outbound { request, pending })
+        let Self { signed_with, encrypted_to, notes, .. } = self;
+        Ok(Outbound { request, pending, signed_with, encrypted_to, notes })
     }
 
     fn headers(&self, part: &Part) -> Head {

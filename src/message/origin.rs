@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use crate::algorithm::DigestAlgorithm;
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, CertificateUse};
 use crate::crypto::CryptoProvider;
 use crate::error::ReceiveError;
 use crate::limits::Limits;
@@ -13,6 +13,7 @@ use crate::profile::SignedForm;
 use crate::receipt::builder::Asked;
 use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
 use crate::stored::{FormatVersion, Instant, Octets};
+use crate::trust::{Signers, Trust, UseTerms};
 
 /// A verified signature of the partner, with the octets that it covers.
 ///
@@ -109,7 +110,11 @@ impl OriginRecord {
     pub fn verify(&self, provider: &CryptoProvider) -> Result<OriginEvidence, ReceiveError> {
         let terms = VerifyTerms {
             provider: provider.clone(),
-            trusted: vec![self.signer.clone()],
+            signers: Signers {
+                trusted: vec![self.signer.clone()],
+                trust: Trust::Pin,
+                terms: UseTerms::lenient(CertificateUse::Verification),
+            },
             digests: DigestAlgorithm::ALL.to_vec(),
             form: if self.canonical { SignedForm::AsSentOrCrlf } else { SignedForm::AsSent },
             limits: Limits::default(),

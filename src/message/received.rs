@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::algorithm::DigestAlgorithm;
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, CertificateUse};
 use crate::error::{Answer, Exposure, ReceiveError, answer};
 use crate::headers::CONTENT_TRANSFER_ENCODING;
-use crate::identity::Identity;
+use crate::identity::{Identity, OwnCertificate};
 use crate::limits::Limits;
 use crate::mdn::{Disposition, MdnRequest};
 use crate::message::origin::OriginEvidence;
@@ -23,10 +23,12 @@ use crate::note::Note;
 use crate::partner::Partner;
 use crate::profile::{AcceptTerms, Explain, WeakReceipt};
 use crate::receipt::builder::{Asked, MdnBuilder, Reply};
+use crate::rollover::{Observation, ObservedUse};
 use crate::smime::layer::Layer;
 use crate::smime::mic::{Mic, MicRule, MicScope};
 use crate::smime::peel::{Current, Failure, Opened, PeelTerms, peel};
 use crate::step::Step;
+use crate::trust::UseTerms;
 
 /// A message whose headers were read; nothing is decrypted and nothing is verified.
 #[derive(Clone)]
@@ -107,10 +109,11 @@ impl Envelope {
             Ok(rule) => rule,
             Err(error) => return Step::Done(Err(Refused::early(context, error))),
         };
+        let use_terms = UseTerms::new(&partner.profile().certificates, CertificateUse::Verification);
         let terms = PeelTerms {
             us: us.clone(),
             provider: partner.provider().clone(),
-            trusted: partner.verification_at(now),
+            signers: partner.signers(use_terms, now),
             accept,
             limits,
             now,
@@ -204,7 +207,7 @@ fn check_receipt_request(request: Option<&MdnRequest>, accept: &AcceptTerms) -> 
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Authenticity {
-    /// Signed under a certificate that is configured for the partner.
+    /// Signed under a certificate that is configured for the partner, or that [`Trust`](crate::Trust) vouches for.
     Signed {
         /// That certificate.
         certificate: Certificate,
@@ -229,6 +232,8 @@ pub struct Accepted {
     evidence: Option<OriginEvidence>,
     envelope_key: Option<Vec<u8>>,
     signature_key: Option<Vec<u8>>,
+    decrypted_with: Option<OwnCertificate>,
+    opened_at: SystemTime,
 }
 
 impl Accepted {
@@ -248,6 +253,8 @@ impl Accepted {
             signature: trail.signature.as_ref().map(|verified| verified.scheme().digest()),
             signature_key: trail.signature.as_ref().map(|verified| verified.value().signature_key.clone()),
             envelope_key: trail.envelope_key,
+            decrypted_with: trail.decrypted_with,
+            opened_at: now,
             payload: ReceivedPayload { content_type, filename, body },
             layers: trail.layers,
             authenticity,
@@ -310,6 +317,31 @@ impl Accepted {
     #[must_use]
     pub fn signature_key(&self) -> Option<&[u8]> {
         self.signature_key.as_deref()
+    }
+
+    /// The key of ours that decrypted the message, if it was encrypted: its name and certificate.
+    #[must_use]
+    pub fn decrypted_with(&self) -> Option<&OwnCertificate> {
+        self.decrypted_with.as_ref()
+    }
+
+    /// The certificates that were seen at work: ours, if the message was encrypted, and the partner's, if it was
+    /// signed. Keep them, and [`rollover_report`](crate::rollover_report) tells who still uses an old one.
+    #[must_use]
+    pub fn observations(&self) -> Vec<Observation> {
+        let Some(partner) = &self.context.partner else { return Vec::new() };
+        let them = partner.profile().them.as_str();
+        let ours = self.decrypted_with.iter().map(|own| {
+            Observation::new(them, ObservedUse::EncryptedToUs, own.certificate(), own.name(), self.opened_at)
+        });
+        let theirs = match &self.authenticity {
+            Authenticity::Signed { certificate } => Some(certificate),
+            _ => None,
+        };
+        let theirs = theirs.map(|certificate| {
+            Observation::new(them, ObservedUse::SignedByThem, certificate, certificate.subject(), self.opened_at)
+        });
+        ours.chain(theirs).collect()
     }
 
     /// The payload is safe: the positive receipt may go out. There is no other way to one.

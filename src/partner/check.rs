@@ -1,20 +1,20 @@
 //! What is wrong, and what should be looked at, in an agreement together with its certificates.
 
 use super::Inner;
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, CertificateUse};
 use crate::note::Note;
-use crate::profile::{Contradiction, EndpointTerms, ReceiptKind, Requirement};
+use crate::profile::{Contradiction, EndpointTerms, ReceiptKind, Requirement, Strictness};
+use crate::trust::{permits, purpose};
 use crate::url::HttpUrl;
 
 pub(super) fn notes(inner: &Inner) -> Vec<Note> {
-    let unfit = |certificate: &Certificate, purpose: &str| Note::KeyUsage {
-        subject: certificate.subject().to_owned(),
-        purpose: purpose.to_owned(),
-    };
-    let encryption = inner.encryption.iter().map(|own| &own.certificate).filter(|c| !c.permits_key_encipherment());
-    let verification = inner.verification.iter().map(|own| &own.certificate).filter(|c| !c.permits_signing());
-    let mut notes: Vec<_> = encryption.map(|certificate| unfit(certificate, "encryption")).collect();
-    notes.extend(verification.map(|certificate| unfit(certificate, "signatures")));
+    let mut notes = Vec::new();
+    if inner.profile.certificates.key_usage == Strictness::Warn {
+        notes.extend(unfit(inner).map(|(certificate, usage)| Note::KeyUsage {
+            subject: certificate.subject().to_owned(),
+            purpose: purpose(usage).to_owned(),
+        }));
+    }
     if inner.profile.send.encrypt.is_none() && !inner.profile.url.is_https() {
         notes.push(Note::Plaintext("messages are sent unencrypted to an http URL".to_owned()));
     }
@@ -30,8 +30,16 @@ fn bare_credentials(place: &str, terms: &EndpointTerms, url: Option<&HttpUrl>) -
     bare.then(|| Note::Plaintext(format!("the credentials of `{place}` are sent unencrypted to an http URL")))
 }
 
+/// Certificates whose key usage does not allow what they are configured for.
+fn unfit(inner: &Inner) -> impl Iterator<Item = (&Certificate, CertificateUse)> {
+    let encryption = inner.encryption.iter().map(|own| (&own.certificate, CertificateUse::Encryption));
+    let verification = inner.verification.iter().map(|own| (&own.certificate, CertificateUse::Verification));
+    encryption.chain(verification).filter(|(certificate, usage)| !permits(certificate, *usage))
+}
+
 pub(super) fn contradictions(inner: &Inner) -> Vec<Contradiction> {
     let (profile, mut found) = (&inner.profile, inner.profile.contradictions());
+    let verifies = !inner.verification.is_empty() || !inner.trust.is_pin();
     let mut claim = |holds: bool, field: &str, problem: &str, remedy: &str| {
         if !holds {
             found.push(Contradiction::new(field, problem, remedy));
@@ -44,17 +52,31 @@ pub(super) fn contradictions(inner: &Inner) -> Vec<Contradiction> {
         "ask the partner for his encryption certificate, or write \"none\"",
     );
     claim(
-        profile.accept.signature != Requirement::Require || !inner.verification.is_empty(),
+        profile.accept.signature != Requirement::Require || verifies,
         "accept.signature",
         "it is \"require\", but there is no certificate of the partner to verify with",
         "ask the partner for his signing certificate",
     );
     claim(
-        profile.send.receipt.kind != ReceiptKind::Signed || !inner.verification.is_empty(),
+        profile.send.receipt.kind != ReceiptKind::Signed || verifies,
         "send.receipt.kind",
         "it is \"signed\", but there is no certificate of the partner to verify receipts with",
         "ask the partner for his signing certificate",
     );
+    if profile.certificates.key_usage == Strictness::Refuse {
+        for (certificate, usage) in unfit(inner) {
+            claim(
+                false,
+                "certificates.key_usage",
+                &format!(
+                    "it is \"refuse\", and the certificate of {} does not allow {}",
+                    certificate.subject(),
+                    purpose(usage)
+                ),
+                "ask the partner for another one, or write \"warn\"",
+            );
+        }
+    }
     for own in &inner.encryption {
         claim(
             own.certificate.rsa_bits().is_some(),

@@ -45,6 +45,7 @@ impl PartnerProfile {
         endpoint::check("receipt_endpoint", &self.receipt_endpoint, self.accept.receipt_url.as_ref(), &mut found);
         self.check_pacing(&mut found);
         self.check_delivery(&mut found);
+        self.certificates.check(&mut found);
         found.0
     }
 

@@ -15,7 +15,7 @@ mod text;
 mod tls;
 
 pub use accept::{AcceptTerms, Explain, Requirement, SignedForm, WeakReceipt};
-pub use certificates::{CertificateTerms, Strictness};
+pub use certificates::{AllowExpiredUntil, CertificateTerms, Strictness};
 pub use check::Contradiction;
 pub use delivery::{Changed, DeliveryTerms, DuplicateTerms, LateReceipt, Repeated, RetryTerms};
 pub use endpoint::{AuthMethod, AuthTerms, EndpointTerms, ExtraHeader, HeaderText, SecretRef};

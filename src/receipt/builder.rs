@@ -16,7 +16,7 @@ use crate::mime::write::{boundary_token, write_multipart};
 use crate::name::{ReceivedId, ReceivedName, printable};
 use crate::note::Note;
 use crate::partner::Partner;
-use crate::profile::Quirks;
+use crate::profile::{CertificateTerms, Quirks};
 use crate::receipt::incoming::IncomingMdn;
 use crate::receipt::outcome::SendOutcome;
 use crate::response::{Rules, judge};
@@ -240,12 +240,15 @@ impl MdnBuilder {
         let signing = (|| {
             let pieces = self.report().pieces()?;
             let values = Digests::of(&provider, &[digest], &pieces)?;
-            let own = self.us.usable_signing(now)?;
-            Ok::<_, SendError>(sign(pieces, &values, own, &provider, SignTerms { digest, quirks, now }))
+            let (own, notes) = self.us.usable_signing(&self.certificates(), now)?;
+            Ok::<_, SendError>((sign(pieces, &values, own, &provider, SignTerms { digest, quirks, now }), notes))
         })();
         match signing {
-            Ok(step) => step.map(move |signed| match signed {
-                Ok(part) => self.reply(part, route, now),
+            Ok((step, notes)) => step.map(move |signed| match signed {
+                Ok(part) => {
+                    self.notes.extend(notes);
+                    self.reply(part, route, now)
+                }
                 // The sender tries again, and finds the key at work then.
                 Err(SendError::Key(error @ (KeyError::Unavailable(_) | KeyError::Deferred))) => {
                     self.notes.push(Note::UnsignedReceipt(error.to_string()));
@@ -292,6 +295,10 @@ impl MdnBuilder {
 
     fn quirks(&self) -> Quirks {
         self.partner.as_ref().map(|partner| partner.profile().quirks.clone()).unwrap_or_default()
+    }
+
+    fn certificates(&self) -> CertificateTerms {
+        self.partner.as_ref().map(|partner| partner.profile().certificates.clone()).unwrap_or_default()
     }
 
     /// The name of the MIC's digest as the sender spelt it: some peers compare strings.

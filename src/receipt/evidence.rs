@@ -7,9 +7,11 @@ use crate::certificate::Certificate;
 use crate::crypto::CryptoProvider;
 use crate::mdn::Disposition;
 use crate::name::{As2Name, MessageId};
+use crate::note::Note;
 use crate::receipt::incoming::IncomingMdn;
 use crate::receipt::outcome::Outcome;
-use crate::receipt::pending::PendingReceipt;
+use crate::receipt::pending::{PendingReceipt, Signer};
+use crate::rollover::{Observation, ObservedUse};
 use crate::stored::{FormatVersion, Instant};
 
 /// A receipt that was judged, with all that is needed to judge it again.
@@ -20,6 +22,7 @@ use crate::stored::{FormatVersion, Instant};
 pub struct Evidence {
     record: EvidenceRecord,
     proof: Option<Proof>,
+    notes: Vec<Note>,
 }
 
 /// How well a receipt proves delivery.
@@ -38,7 +41,7 @@ impl Evidence {
     pub(crate) fn new(
         pending: &PendingReceipt,
         mdn: &IncomingMdn,
-        signer: Option<Certificate>,
+        signer: Signer,
         proof: Option<Proof>,
         now: SystemTime,
     ) -> Self {
@@ -46,10 +49,10 @@ impl Evidence {
             version: FormatVersion,
             pending: pending.clone(),
             receipt: mdn.clone(),
-            signer,
+            signer: signer.certificate,
             judged_at: Instant(now),
         };
-        Self { record, proof }
+        Self { record, proof, notes: signer.notes }
     }
 
     /// How well delivery is proven; `None` where it is not, as in refusals and disputes.
@@ -62,6 +65,22 @@ impl Evidence {
     #[must_use]
     pub fn signer(&self) -> Option<&Certificate> {
         self.record.signer.as_ref()
+    }
+
+    /// What was tolerated in the signature of the receipt, such as a certificate outside its dates.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// The certificate that was seen at work, for [`rollover_report`](crate::rollover_report).
+    #[must_use]
+    pub fn observations(&self) -> Vec<Observation> {
+        let seen = |signer: &Certificate| {
+            let (them, usage) = (self.them().as_str(), ObservedUse::ReceiptSignedByThem);
+            Observation::new(them, usage, signer, signer.subject(), self.record.judged_at.0)
+        };
+        self.signer().map(seen).into_iter().collect()
     }
 
     /// The message that the receipt is about.
@@ -137,8 +156,7 @@ impl EvidenceRecord {
     /// # Errors
     /// [`EvidenceError`] if the record does not prove delivery.
     pub fn verify(&self, provider: &CryptoProvider) -> Result<Evidence, EvidenceError> {
-        let trusted: Vec<_> = self.signer.iter().cloned().collect();
-        match self.pending.judge(&self.receipt, &trusted, provider, self.judged_at.0, None) {
+        match self.pending.judge_again(&self.receipt, self.signer.as_ref(), provider, self.judged_at.0) {
             Outcome::Deliver(evidence) => Ok(evidence),
             Outcome::Refuse(disposition, _) => Err(EvidenceError::Refusal(disposition.to_string())),
             Outcome::Dispute(dispute, _) => Err(EvidenceError::Dispute(dispute)),

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use http::StatusCode;
 
 use crate::algorithm::DigestAlgorithm;
-use crate::error::{ReceiveError, TransportFailure};
+use crate::error::{CertificateFault, ReceiveError, TransportFailure};
 use crate::mdn::Disposition;
 use crate::receipt::evidence::Evidence;
 use crate::response::Trouble;
@@ -54,6 +54,10 @@ pub enum Dispute {
     /// The signature of the receipt is not valid.
     #[error("the signature of the receipt: {0}")]
     Signature(ReceiveError),
+    /// The signature of the receipt is valid, but the agreement does not let the certificate pass: it was outside its
+    /// dates when the message was sent, is not meant for signatures, or is revoked.
+    #[error("the signature of the receipt is valid, but {0}")]
+    Certificate(CertificateFault),
     /// The receipt has no readable disposition.
     #[error("the receipt has no disposition")]
     NoDisposition,
@@ -85,6 +89,7 @@ impl Dispute {
             Self::OtherParties { .. } => "MDN_OTHER_PARTIES",
             Self::Unsigned => "MDN_UNSIGNED",
             Self::Signature(_) => "MDN_SIGNATURE",
+            Self::Certificate(fault) => fault.code(),
             Self::NoDisposition => "MDN_NO_DISPOSITION",
             Self::MicMissing => "MIC_MISSING",
             Self::MicUnreadable(_) => "MIC_UNREADABLE",

@@ -7,14 +7,15 @@ use bytes::Bytes;
 use http::Response;
 
 use crate::algorithm::DigestAlgorithm;
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, CertificateUse};
 use crate::crypto::CryptoProvider;
-use crate::error::{ReceiveError, TransportFailure};
+use crate::error::{AuthenticationFault, ReceiveError, TransportFailure};
 use crate::limits::Limits;
 use crate::mdn::{Disposition, MicField};
 use crate::name::{As2Name, MessageId};
+use crate::note::Note;
 use crate::partner::Partner;
-use crate::profile::{Compression, PartnerProfile, ReceiptKind, ReceiptTerms, SignedForm};
+use crate::profile::{CertificateTerms, Compression, PartnerProfile, ReceiptKind, ReceiptTerms, SignedForm};
 use crate::receipt::evidence::{Evidence, Proof};
 use crate::receipt::incoming::{IncomingMdn, SignedReport};
 use crate::receipt::outcome::{Dispute, Outcome, SendOutcome};
@@ -22,6 +23,7 @@ use crate::response::{Rules, judge};
 use crate::smime::mic::{Digests, Mic, MicScope};
 use crate::smime::verify::{VerifyTerms, read_signature, verify};
 use crate::stored::{FormatVersion, Instant, Octets};
+use crate::trust::{Signers, Trust, UseTerms};
 
 /// What a message's receipt will be checked against. Save it with the request, before the first octet leaves.
 ///
@@ -41,6 +43,8 @@ pub struct PendingReceipt {
     kind: ReceiptKind,
     asynchronous: bool,
     terms: ReceiptTerms,
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
+    certificates: CertificateTerms,
     scope: MicScope,
     mics: Vec<Mic>,
     variants: Vec<Mic>,
@@ -75,6 +79,7 @@ impl PendingReceipt {
             kind: wish.kind,
             asynchronous: wish.asynchronous_url.is_some(),
             terms: sent.profile.expect.clone(),
+            certificates: sent.profile.certificates.clone(),
             scope: sent.scope,
             mics: sent.mics,
             variants: sent.variants,
@@ -177,7 +182,7 @@ impl PendingReceipt {
     /// The signature may be by any current certificate of the partner, or by a retired one that was still in use
     /// when the message was sent.
     pub fn settle(&self, mdn: &IncomingMdn, partner: &Partner, now: SystemTime) -> Outcome {
-        self.judge(mdn, &partner.verification_at(self.sent_at.0), partner.provider(), now, None)
+        self.judge(mdn, &self.signers(partner), partner.provider(), now, None)
     }
 
     /// Judges a receipt whose digest was not kept, by hashing the payload again.
@@ -192,26 +197,51 @@ impl PendingReceipt {
         payload: &mut dyn Read,
         now: SystemTime,
     ) -> std::io::Result<Outcome> {
-        let trusted = partner.verification_at(self.sent_at.0);
-        let outcome = self.judge(mdn, &trusted, partner.provider(), now, None);
+        let signers = self.signers(partner);
+        let outcome = self.judge(mdn, &signers, partner.provider(), now, None);
         let (Outcome::NeedsMic { algorithm }, Some(head)) = (&outcome, &self.head) else { return Ok(outcome) };
         let Some(mic) = recompute(partner.provider(), *algorithm, &head.0, payload)? else { return Ok(outcome) };
-        Ok(self.judge(mdn, &trusted, partner.provider(), now, Some(&mic)))
+        Ok(self.judge(mdn, &signers, partner.provider(), now, Some(&mic)))
     }
 
-    pub(crate) fn judge(
+    /// The partner's signers, by the terms of the day and at the time the message was sent: a certificate may expire
+    /// while the receipt is on its way.
+    fn signers(&self, partner: &Partner) -> Signers {
+        partner.signers(self.use_terms(), self.sent_at.0)
+    }
+
+    fn use_terms(&self) -> UseTerms {
+        UseTerms::new(&self.certificates, CertificateUse::Receipts)
+    }
+
+    /// Judges a receipt again under the certificate that it was judged by.
+    pub(crate) fn judge_again(
         &self,
         mdn: &IncomingMdn,
-        trusted: &[Certificate],
+        signer: Option<&Certificate>,
+        provider: &CryptoProvider,
+        now: SystemTime,
+    ) -> Outcome {
+        let trusted = signer.into_iter().cloned().collect();
+        let signers = Signers { trusted, trust: Trust::Pin, terms: self.use_terms() };
+        self.judge(mdn, &signers, provider, now, None)
+    }
+
+    fn judge(
+        &self,
+        mdn: &IncomingMdn,
+        signers: &Signers,
         provider: &CryptoProvider,
         now: SystemTime,
         extra: Option<&Mic>,
     ) -> Outcome {
         let disposition = mdn.disposition();
-        let signer = match mdn.signed().map(|signed| self.verify(signed, trusted, provider)) {
-            None => None,
-            Some(Ok(certificate)) => Some(certificate),
-            Some(Err(error)) => return self.dispute(Dispute::Signature(error), mdn, None, now),
+        let signer = match mdn.signed().map(|signed| self.verify(signed, signers, provider)) {
+            None => Signer::default(),
+            Some(Ok(signer)) => signer,
+            Some(Err((dispute, under))) => {
+                return self.dispute(dispute, mdn, Signer { certificate: under, notes: Vec::new() }, now);
+            }
         };
         if let Err(dispute) = self.check_parties(mdn) {
             return self.dispute(dispute, mdn, signer, now);
@@ -220,13 +250,13 @@ impl PendingReceipt {
         if let Some(refusal) = refusal(disposition, mdn) {
             return Outcome::Refuse(refusal, Evidence::new(self, mdn, signer, None, now));
         }
-        if signer.is_none() && self.kind == ReceiptKind::Signed {
+        if signer.certificate.is_none() && self.kind == ReceiptKind::Signed {
             return self.dispute(Dispute::Unsigned, mdn, signer, now);
         }
         let proof = match self.check_mic(mdn, extra) {
-            Ok(MicVerdict::Equal) if signer.is_some() => Proof::Signed,
+            Ok(MicVerdict::Equal) if signer.certificate.is_some() => Proof::Signed,
             Ok(MicVerdict::Equal) => Proof::UnsignedWithMic,
-            Ok(MicVerdict::Missing) if signer.is_none() => Proof::UnsignedNoMic,
+            Ok(MicVerdict::Missing) if signer.certificate.is_none() => Proof::UnsignedNoMic,
             Ok(MicVerdict::Missing) => return self.dispute(Dispute::MicMissing, mdn, signer, now),
             Ok(MicVerdict::Unknown(algorithm)) => return Outcome::NeedsMic { algorithm },
             Err(dispute) => return self.dispute(dispute, mdn, signer, now),
@@ -234,30 +264,30 @@ impl PendingReceipt {
         Outcome::Deliver(Evidence::new(self, mdn, signer, Some(proof), now))
     }
 
-    fn dispute(&self, dispute: Dispute, mdn: &IncomingMdn, signer: Option<Certificate>, now: SystemTime) -> Outcome {
+    fn dispute(&self, dispute: Dispute, mdn: &IncomingMdn, signer: Signer, now: SystemTime) -> Outcome {
         Outcome::Dispute(dispute, Evidence::new(self, mdn, signer, None, now))
     }
 
     fn verify(
         &self,
         signed: &SignedReport,
-        trusted: &[Certificate],
+        signers: &Signers,
         provider: &CryptoProvider,
-    ) -> Result<Certificate, ReceiveError> {
+    ) -> Result<Signer, (Dispute, Option<Certificate>)> {
         let terms = VerifyTerms {
             provider: provider.clone(),
-            trusted: trusted.to_vec(),
+            signers: signers.clone(),
             digests: self.terms.mdn_signatures.clone(),
             form: SignedForm::AsSentOrCrlf,
             limits: Limits::default(),
-            // The receipt is judged at the time its message was sent: a certificate may expire while it is on its way.
             now: self.sent_at.0,
             wanted: Vec::new(),
         };
-        let data = read_signature(signed.cms.clone(), &terms.limits)?;
+        let data = read_signature(signed.cms.clone(), &terms.limits).map_err(|error| (error.into(), None))?;
         let mut notes = Vec::new();
-        let verified = verify(signed.content.clone(), &data, &terms, &mut notes).map_err(|failed| failed.error)?;
-        Ok(verified.certificate().clone())
+        let verified = verify(signed.content.clone(), &data, &terms, &mut notes)
+            .map_err(|failed| (failed.error.into(), failed.under))?;
+        Ok(Signer { certificate: Some(verified.certificate().clone()), notes })
     }
 
     /// The message, and the names if they are there: some peers leave them out of synchronous receipts.
@@ -298,6 +328,22 @@ impl PendingReceipt {
     }
 }
 
+/// Who signed a receipt, if somebody did, and what was tolerated.
+#[derive(Default)]
+pub(crate) struct Signer {
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) notes: Vec<Note>,
+}
+
+impl From<ReceiveError> for Dispute {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Authentication(AuthenticationFault::Certificate(fault)) => Self::Certificate(fault),
+            error => Self::Signature(error),
+        }
+    }
+}
+
 enum MicVerdict {
     Equal,
     Missing,
@@ -313,6 +359,11 @@ fn refusal(disposition: &Disposition, mdn: &IncomingMdn) -> Option<Disposition> 
     let report = mdn.report();
     let failure = report.failures.first().map(|text| Disposition::failure(text));
     failure.or_else(|| report.errors.first().map(|text| Disposition::error(text)))
+}
+
+#[cfg(feature = "serde")]
+fn is_default(terms: &CertificateTerms) -> bool {
+    *terms == CertificateTerms::default()
 }
 
 fn recompute(

@@ -10,7 +10,7 @@ use crate::cms::{AlgorithmIdentifier, EntityId, oid};
 use crate::crypto::content::{content_key, decrypt_in_place};
 use crate::crypto::{CryptoError, CryptoProvider, DecryptingKey, KeyError, SecretBytes, UnwrapRequest};
 use crate::error::{CONTENT_ENCRYPTION, DecryptionFault, KEY_TRANSPORT, ReceiveError};
-use crate::identity::{Decrypting, Identity};
+use crate::identity::{Decrypting, Identity, OwnCertificate};
 use crate::profile::AcceptTerms;
 use crate::smime::verify::{describe, names};
 use crate::step::KeyRequest;
@@ -24,6 +24,8 @@ pub(crate) struct SealedEnvelope {
     aad: Vec<u8>,
     tag: Bytes,
     content: Bytes,
+    /// Whom it is addressed to.
+    pub(crate) own: OwnCertificate,
     key: Arc<dyn DecryptingKey>,
     wrapped: Bytes,
 }
@@ -95,6 +97,7 @@ impl SealedEnvelope {
             aad: Vec::new(),
             tag: Bytes::new(),
             content: Bytes::new(),
+            own: own.own(),
             key: Arc::clone(&own.key),
             wrapped: wrapped.clone(),
         })

@@ -12,10 +12,13 @@ use crate::cms::{AlgorithmIdentifier, EntityIdRef, ber, oid, signed};
 use crate::crypto::{DigestValue, SignRequest, SigningKey};
 use crate::error::ReceiveError;
 use crate::note::Note;
-use crate::profile::{AcceptTerms, SignedForm};
+use crate::profile::{AcceptTerms, CertificateTerms, SignedForm};
 use crate::smime::decrypt::{OpenedEnvelope, SealedEnvelope};
 use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
-use crate::{Certificate, CryptoProvider, DigestAlgorithm, Identity, Limits, RsaPrivateKey, SignatureScheme};
+use crate::trust::{Signers, Trust, UseTerms};
+use crate::{
+    Certificate, CertificateUse, CryptoProvider, DigestAlgorithm, Identity, Limits, RsaPrivateKey, SignatureScheme,
+};
 
 /// 2026-11-24T00:00:00Z: the certificates under tests/vectors are valid then.
 pub(crate) fn now() -> SystemTime {
@@ -105,7 +108,11 @@ pub(crate) fn decrypting(pairs: &[Pair]) -> Identity {
 pub(crate) fn terms(trusted: &[&Pair]) -> VerifyTerms {
     VerifyTerms {
         provider: provider(),
-        trusted: trusted.iter().map(|pair| pair.certificate.clone()).collect(),
+        signers: Signers {
+            trusted: trusted.iter().map(|pair| pair.certificate.clone()).collect(),
+            trust: Trust::Pin,
+            terms: UseTerms::new(&CertificateTerms::default(), CertificateUse::Verification),
+        },
         digests: AcceptTerms::default().digests,
         form: SignedForm::AsSentOrCrlf,
         limits: Limits::default(),

@@ -4,12 +4,11 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::certificate::Certificate;
 use crate::cms::content::{self, ContentInfo, ContentKind};
 use crate::cms::signed::SignedData;
 use crate::crypto::CryptoProvider;
 use crate::error::{AuthenticationFault, DecompressionFault, DecryptionFault, Exposure, ReceiveError};
-use crate::identity::Identity;
+use crate::identity::{Identity, OwnCertificate};
 use crate::limits::Limits;
 use crate::mime::entity::Entity;
 use crate::mime::multipart::Multipart;
@@ -25,13 +24,14 @@ use crate::smime::layer::{
 use crate::smime::mic::{Digests, Mic, MicRule, MicScope, pick};
 use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
 use crate::step::Step;
+use crate::trust::Signers;
 
 /// What opening needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct PeelTerms {
     pub(crate) us: Identity,
     pub(crate) provider: CryptoProvider,
-    pub(crate) trusted: Vec<Certificate>,
+    pub(crate) signers: Signers,
     pub(crate) accept: AcceptTerms,
     pub(crate) limits: Limits,
     pub(crate) now: SystemTime,
@@ -69,6 +69,8 @@ pub(crate) struct Trail {
     /// The signature part as received (CMS), for the archive.
     pub(crate) signature_cms: Option<Bytes>,
     pub(crate) envelope_key: Option<Vec<u8>>,
+    /// The key of ours that decrypted, of the outermost envelope.
+    pub(crate) decrypted_with: Option<OwnCertificate>,
     /// Whether the payload was protected by a verified authentication tag.
     pub(crate) sealed: bool,
 }
@@ -211,7 +213,7 @@ impl Peel {
     fn verify(&mut self, content: Bytes, signed: &SignedData, exact: bool) -> Result<(), ReceiveError> {
         let terms = VerifyTerms {
             provider: self.terms.provider.clone(),
-            trusted: self.terms.trusted.clone(),
+            signers: self.terms.signers.clone(),
             digests: self.terms.accept.digests.clone(),
             form: self.terms.accept.signed_form,
             limits: self.terms.limits.clone(),
@@ -235,6 +237,12 @@ impl Peel {
                         if !exact && self.exposure == Exposure::Sealed =>
                     {
                         let signer = format!("{subject} ({fingerprint})");
+                        Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer }))
+                    }
+                    ReceiveError::Authentication(AuthenticationFault::Certificate(fault))
+                        if !exact && self.exposure == Exposure::Sealed =>
+                    {
+                        let signer = fault.to_string();
                         Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer }))
                     }
                     error => Err(error),
@@ -302,9 +310,10 @@ impl Peel {
         Step::ask(envelope.request(), move |answer| {
             let mut peel = self;
             peel.trail.envelope_key.get_or_insert(envelope.envelope_key(&peel.terms.provider));
-            let (cipher, transport) = (envelope.cipher, envelope.transport);
+            let (cipher, transport, own) = (envelope.cipher, envelope.transport, envelope.own.clone());
             let opened = envelope.open(answer, &peel.terms.provider).and_then(|opened| {
                 peel.trail.layers.push(Layer::Encrypted(cipher, transport));
+                peel.trail.decrypted_with.get_or_insert(own);
                 peel.taint = peel.taint.or(opened.taint);
                 peel.exposure = match peel.exposure {
                     Exposure::Open | Exposure::Authenticated if cipher.is_authenticated() => Exposure::Authenticated,

@@ -16,6 +16,7 @@ use crate::mime::canonical::Canonicalizer;
 use crate::note::Note;
 use crate::profile::SignedForm;
 use crate::smime::mic::{Digests, pick};
+use crate::trust::{Candidate, Signers};
 
 /// Proof that a signature over `T` verified under a trusted certificate. Only [`verify`] can make one.
 #[derive(Clone, Debug)]
@@ -59,8 +60,8 @@ pub(crate) struct SignedContent {
 #[derive(Clone, Debug)]
 pub(crate) struct VerifyTerms {
     pub(crate) provider: CryptoProvider,
-    /// The certificates that are trusted for the sender.
-    pub(crate) trusted: Vec<Certificate>,
+    /// Who may sign for the sender.
+    pub(crate) signers: Signers,
     pub(crate) digests: Vec<DigestAlgorithm>,
     pub(crate) form: SignedForm,
     pub(crate) limits: Limits,
@@ -74,11 +75,25 @@ pub(crate) struct VerifyTerms {
 pub(crate) struct Unverified {
     pub(crate) error: ReceiveError,
     pub(crate) digests: Vec<DigestValue>,
+    /// The partner's certificate under which the signature is valid nevertheless, if the agreement refuses that one.
+    pub(crate) under: Option<Certificate>,
 }
 
 impl From<ReceiveError> for Unverified {
     fn from(error: ReceiveError) -> Self {
-        Self { error, digests: Vec::new() }
+        Self { error, digests: Vec::new(), under: None }
+    }
+}
+
+/// Why one signer does not count.
+struct SignerFault {
+    error: ReceiveError,
+    under: Option<Certificate>,
+}
+
+impl From<ReceiveError> for SignerFault {
+    fn from(error: ReceiveError) -> Self {
+        Self { error, under: None }
     }
 }
 
@@ -101,21 +116,22 @@ pub(crate) fn verify(
     notes: &mut Vec<Note>,
 ) -> Result<Verified<SignedContent>, Unverified> {
     let mut forms = Forms::new(octets, signed, terms)?;
-    let mut first_error = None;
+    let mut first_fault = None;
     let mut found = None;
     for signer in &signed.signers {
         match check_signer(signer, signed, &mut forms, terms) {
             Ok(valid) if found.is_none() => found = Some((valid, signer)),
             Ok(_) => {}
-            Err(error) => {
-                first_error.get_or_insert(error);
+            Err(fault) => {
+                first_fault.get_or_insert(fault);
             }
         }
     }
-    match (found, first_error) {
+    match (found, first_fault) {
         (Some((valid, signer)), other) => {
             notes.extend(valid.notes);
-            notes.extend(other.map(|error| Note::OtherSigner(format!("another signer was not accepted: {error}"))));
+            let refused = |fault: SignerFault| format!("another signer was not accepted: {}", fault.error);
+            notes.extend(other.map(|fault| Note::OtherSigner(refused(fault))));
             let signature_key = terms.provider.digest(DigestAlgorithm::Sha256, &signer.signature);
             let digests = forms.digests(valid.canonical);
             Ok(Verified {
@@ -130,10 +146,11 @@ pub(crate) fn verify(
                 scheme: valid.scheme,
             })
         }
-        (None, error) => Err(Unverified {
-            error: error.unwrap_or(ReceiveError::Authentication(AuthenticationFault::NoSigner)),
-            digests: forms.raw,
-        }),
+        (None, fault) => {
+            let none = || ReceiveError::Authentication(AuthenticationFault::NoSigner).into();
+            let SignerFault { error, under } = fault.unwrap_or_else(none);
+            Err(Unverified { error, digests: forms.raw, under })
+        }
     }
 }
 
@@ -190,11 +207,11 @@ fn check_signer(
     signed: &SignedData,
     forms: &mut Forms,
     terms: &VerifyTerms,
-) -> Result<ValidSigner, ReceiveError> {
+) -> Result<ValidSigner, SignerFault> {
     let scheme = scheme(signer)?;
     if !terms.digests.contains(&scheme.digest()) {
         let algorithm = scheme.to_string();
-        return Err(ReceiveError::ForbiddenAlgorithm { what: SIGNATURE, algorithm });
+        return Err(ReceiveError::ForbiddenAlgorithm { what: SIGNATURE, algorithm }.into());
     }
     let claims = match &signer.signed_attributes {
         Some(attributes) => attribute_claims(attributes, signer, signed, forms, scheme, terms)?,
@@ -202,28 +219,54 @@ fn check_signer(
     };
     let judged =
         |certificate: &Certificate| claims.iter().find(|claim| claim.holds(signer, certificate, scheme, terms));
-    for certificate in ordered(&terms.trusted, &signer.sid) {
-        if let Some(claim) = judged(certificate) {
-            let mut notes = claim.notes.clone();
-            notes.extend(certificate_notes(certificate, terms.now));
-            return Ok(ValidSigner { certificate: certificate.clone(), scheme, canonical: claim.canonical, notes });
+    let valid = |certificate: &Certificate, claim: &Claim, judged: Vec<Note>| {
+        let notes = claim.notes.iter().cloned().chain(judged).collect();
+        ValidSigner { certificate: certificate.clone(), scheme, canonical: claim.canonical, notes }
+    };
+    let mut refused = None;
+    for certificate in ordered(&terms.signers.trusted, &signer.sid) {
+        let Some(claim) = judged(certificate) else { continue };
+        // The key may have another certificate that passes.
+        match terms.signers.terms.judge(certificate, terms.now) {
+            Ok(notes) => return Ok(valid(certificate, claim, notes)),
+            Err(fault) => {
+                let error = ReceiveError::Authentication(AuthenticationFault::Certificate(fault));
+                refused.get_or_insert(SignerFault { error, under: Some(certificate.clone()) });
+            }
         }
     }
-    // Only to tell "signed by somebody else" from "not signed": what is computed for a stranger is bounded.
-    let mut embedded = signed.certificates.iter().filter_map(|der| Certificate::from_der(der.clone()).ok());
-    let stranger = embedded.find(|certificate| names(&signer.sid, certificate));
-    let small = |certificate: &Certificate| certificate.rsa_bits().is_none_or(|bits| bits <= MAX_STRANGER_BITS);
-    if let Some(stranger) = stranger.filter(small).filter(|stranger| judged(stranger).is_some()) {
-        return Err(ReceiveError::Authentication(AuthenticationFault::UntrustedSigner {
-            subject: stranger.subject().to_owned(),
-            fingerprint: stranger.fingerprint_hex(),
-        }));
+    if let Some(refused) = refused {
+        return Err(refused);
     }
-    Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer: describe(&signer.sid) }))
+    // What is computed for a stranger is bounded.
+    let mut embedded = signed.certificates.iter().filter_map(|der| Certificate::from_der(der.clone()).ok());
+    let stranger = embedded.find(|certificate| names(&signer.sid, certificate)).filter(Certificate::is_small);
+    if let Some((stranger, claim)) = stranger.as_ref().and_then(|stranger| Some((stranger, judged(stranger)?))) {
+        let notes = vouched(stranger, signed, terms).map_err(ReceiveError::Authentication)?;
+        return Ok(valid(stranger, claim, notes));
+    }
+    Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer: describe(&signer.sid) }).into())
 }
 
-/// RSA keys of strangers above this size are not calculated with.
-const MAX_STRANGER_BITS: usize = 8192;
+/// Whether somebody vouches for an embedded certificate under which the signature is valid. With pinned trust
+/// nobody does: the certificate serves to tell "signed by somebody else" from "not signed by anybody".
+fn vouched(stranger: &Certificate, signed: &SignedData, terms: &VerifyTerms) -> Result<Vec<Note>, AuthenticationFault> {
+    let (subject, fingerprint) = (stranger.subject().to_owned(), stranger.fingerprint_hex());
+    let Some(delegate) = terms.signers.trust.as_delegate() else {
+        return Err(AuthenticationFault::UntrustedSigner { subject, fingerprint });
+    };
+    let candidate = Candidate {
+        certificate: stranger,
+        embedded: &signed.certificates,
+        usage: terms.signers.terms.usage,
+        at: terms.now,
+        provider: &terms.provider,
+        revocation: terms.signers.terms.revocation(),
+    };
+    let judged = || Ok(terms.signers.terms.judge(stranger, terms.now)?);
+    let verdict = delegate.judge(&candidate).and_then(|()| judged());
+    verdict.map_err(|error| AuthenticationFault::Untrusted { subject, fingerprint, error: Box::new(error) })
+}
 
 /// One reading of what the signature value was computed over.
 struct Claim {
@@ -343,18 +386,6 @@ pub(crate) fn describe(id: &EntityId) -> String {
         }
         EntityId::SubjectKeyId(key_id) => format!("subject key identifier {}", crate::certificate::hex(key_id)),
     }
-}
-
-fn certificate_notes(certificate: &Certificate, now: SystemTime) -> Vec<Note> {
-    let subject = || certificate.subject().to_owned();
-    let mut notes = Vec::new();
-    if !certificate.is_valid_at(now) {
-        notes.push(Note::Validity { subject: subject(), not_yet: now < certificate.not_before() });
-    }
-    if !certificate.permits_signing() {
-        notes.push(Note::KeyUsage { subject: subject(), purpose: "signatures".to_owned() });
-    }
-    notes
 }
 
 /// RFC 3370 section 3.2, RFC 5754 section 3.2: `rsaEncryption` and `sha256WithRSAEncryption` mean the same here.

@@ -71,7 +71,7 @@ fn signature(part: &Part, encoding: SignatureEncoding) -> Vec<u8> {
 }
 
 fn signed(pair: &Pair, chain: Vec<Certificate>, content: &[u8], digest: DigestAlgorithm, quirks: &Quirks) -> Part {
-    let signing = Signing { chain, key: pair.key.clone() };
+    let signing = Signing { name: String::new(), active_from: None, chain, key: pair.key.clone() };
     let digests = Digests::of(&provider(), &[digest], &pieces(content)).unwrap();
     let terms = SignTerms { digest, quirks: quirks.clone(), now: now() };
     sign(pieces(content), &digests, &signing, &provider(), terms).run().unwrap()
