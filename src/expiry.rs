@@ -194,12 +194,12 @@ impl Watched {
     }
 }
 
-/// Whole days from `now` until `end`, rounded down: an end that is past by any time gives at most -1.
+/// Whole days from `now` until `end`, rounded down: an end that is past by a second is a day past.
 fn days(now: SystemTime, end: SystemTime) -> i64 {
     const DAY: u64 = 86_400;
     let whole = |span: Duration| i64::try_from(span.as_secs() / DAY).unwrap_or(i64::MAX);
     match end.duration_since(now) {
         Ok(left) => whole(left),
-        Err(past) => -1 - whole(past.duration()),
+        Err(past) => -whole(past.duration().saturating_add(Duration::from_secs(DAY - 1))),
     }
 }

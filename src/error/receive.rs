@@ -152,7 +152,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     fn exact(disposition: Disposition, error: &ReceiveError) -> Self {
-        Self { disposition, text: error.to_string(), uniform: false }
+        Self { disposition, text: told_text(error), uniform: false }
     }
 
     /// RFC 8551 section 6 and RFC 3218: one answer for all that depends on the decryption.
@@ -162,6 +162,20 @@ impl Answer {
             text: "The message could not be decrypted and verified.".to_owned(),
             uniform: true,
         }
+    }
+}
+
+/// The words for the partner: those of our log, but for what the application said in confidence.
+fn told_text(error: &ReceiveError) -> String {
+    match error {
+        ReceiveError::Authentication(AuthenticationFault::Untrusted { subject, fingerprint, error })
+            if matches!(**error, TrustError::Refused(_)) =>
+        {
+            format!(
+                "signed with the certificate of {subject} (SHA-256 fingerprint {fingerprint}), which is not trusted"
+            )
+        }
+        error => error.to_string(),
     }
 }
 

@@ -23,6 +23,75 @@ pub fn self_signed(key: &str, name: &str, years: std::ops::RangeInclusive<i32>) 
     Certificate::from_der(issued.der().to_vec()).unwrap()
 }
 
+/// An authority: its certificate, and what it takes to issue others.
+pub struct Authority {
+    key: &'static str,
+    params: rcgen::CertificateParams,
+    pub certificate: Certificate,
+}
+
+impl Authority {
+    /// A self-signed root with the key `key` of the worked examples.
+    pub fn root(key: &'static str, name: &str) -> Self {
+        Self::make(key, name, None, |_| ())
+    }
+
+    /// An authority below this one.
+    pub fn below(&self, key: &'static str, name: &str, change: impl FnOnce(&mut rcgen::CertificateParams)) -> Self {
+        Self::make(key, name, Some(self), change)
+    }
+
+    fn make(
+        key: &'static str,
+        name: &str,
+        by: Option<&Self>,
+        change: impl FnOnce(&mut rcgen::CertificateParams),
+    ) -> Self {
+        let mut params = params(name, key.as_bytes());
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+        change(&mut params);
+        let issued = match by {
+            Some(by) => {
+                let issuer = rcgen::Issuer::from_params(&by.params, Issuing::of(by.key));
+                params.signed_by(&Issuing::of(key), &issuer)
+            }
+            None => params.self_signed(&Issuing::of(key)),
+        };
+        Self { key, params, certificate: Certificate::from_der(issued.unwrap().der().to_vec()).unwrap() }
+    }
+
+    /// A certificate for the key `key` of the worked examples, named `name`.
+    pub fn issue(&self, key: &str, name: &str, change: impl FnOnce(&mut rcgen::CertificateParams)) -> Certificate {
+        let mut params = params(name, b"leaf");
+        params.use_authority_key_identifier_extension = true;
+        change(&mut params);
+        let issuer = rcgen::Issuer::from_params(&self.params, Issuing::of(self.key));
+        let issued = params.signed_by(&Issuing::of(key), &issuer).unwrap();
+        Certificate::from_der(issued.der().to_vec()).unwrap()
+    }
+}
+
+/// Parameters of a certificate that is valid from 2025 to 2027.
+pub fn params(name: &str, key_id: &[u8]) -> rcgen::CertificateParams {
+    let mut params = rcgen::CertificateParams::default();
+    params.not_before = rcgen::date_time_ymd(2025, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2027, 12, 31);
+    params.serial_number =
+        Some(rcgen::SerialNumber::from(name.as_bytes().iter().copied().take(16).collect::<Vec<_>>()));
+    params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(key_id.to_vec());
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params
+}
+
+/// A self-signed certificate as `change` makes it.
+pub fn self_signed_as(key: &str, name: &str, change: impl FnOnce(&mut rcgen::CertificateParams)) -> Certificate {
+    let mut params = params(name, b"self");
+    change(&mut params);
+    Certificate::from_der(params.self_signed(&Issuing::of(key)).unwrap().der().to_vec()).unwrap()
+}
+
 struct Issuing {
     key: Arc<RsaPrivateKey>,
     public_key: Vec<u8>,
