@@ -15,7 +15,7 @@ mod judge;
 pub use chain::{BoundName, ChainTrust};
 pub(crate) use judge::{RevocationCheck, UseTerms, permits, purpose};
 
-use crate::certificate::{Certificate, CertificateUse};
+use crate::certificate::{Certificate, CertificateUse, Whose};
 use crate::crypto::CryptoProvider;
 use crate::error::TrustError;
 
@@ -89,7 +89,7 @@ impl fmt::Debug for Trust {
 /// A rule of the application for certificates that come with a signature. Closures of this form are delegates too.
 ///
 /// It is asked only for a certificate under which the signature has verified already. It decides alone: unless it
-/// compares who the certificate names with the partner, anybody with a certificate of the same authority speaks for
+/// compares who the certificate names with the partner (see [`Certificate::has_common_name`] and its neighbours), anybody with a certificate of the same authority speaks for
 /// him (the AS2 names are outside of every signature).
 ///
 /// ```
@@ -151,6 +151,17 @@ impl Candidate<'_> {
     #[must_use]
     pub fn at(&self) -> SystemTime {
         self.at
+    }
+
+    /// Asks the partner's revocation hook, if there is one, about an authority of the chain. The candidate itself is
+    /// asked about in any case.
+    ///
+    /// # Errors
+    /// [`TrustError::Certificate`] if the authority is revoked, or nobody knows and the configuration refuses that.
+    pub fn check_authority(&self, authority: &Certificate) -> Result<(), TrustError> {
+        let Some(check) = self.revocation else { return Ok(()) };
+        check.ask(authority, (Whose::Partners, self.usage), self.at)?;
+        Ok(())
     }
 
     /// The provider that works for the partner.

@@ -115,11 +115,10 @@ impl ChainTrust {
         let path = leaf
             .verify_for_usage(&algorithms, &anchors, &others, UnixTime::since_unix_epoch(at), purpose, None, None)
             .map_err(|error| explain(&error))?;
-        let Some(check) = candidate.revocation else { return Ok(()) };
         for authority in path.intermediate_certificates() {
             let authority = Certificate::from_der(authority.der().to_vec())
                 .map_err(|error| TrustError::Chain(error.to_string()))?;
-            check.ask(&authority, (Whose::Partners, candidate.usage), candidate.at)?;
+            candidate.check_authority(&authority)?;
         }
         Ok(())
     }
