@@ -204,11 +204,6 @@ impl Certificate {
         self.slice(&self.0.fields.issuer)
     }
 
-    /// The whole subject name, as encoded.
-    pub(crate) fn subject_der(&self) -> &[u8] {
-        self.slice(&self.0.fields.subject)
-    }
-
     /// The content octets of the serial number, as encoded.
     pub(crate) fn serial_octets(&self) -> &[u8] {
         self.slice(&self.0.fields.serial)
