@@ -51,7 +51,7 @@ const MAX_ENTRIES: usize = 2000;
 /// let us = Identity::builder(CryptoProvider::rustcrypto())
 ///     .signing(entry.chain().to_vec(), entry.key().clone().into_signing()?)
 ///     .build()?;
-/// # assert_eq!(us.signing_certificate(), entry.certificate());
+/// # assert_eq!(us.signing_certificate(std::time::SystemTime::now()), entry.certificate());
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]

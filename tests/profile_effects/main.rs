@@ -4,12 +4,15 @@
 
 #[path = "../support/dissect.rs"]
 mod dissect;
+#[path = "../support/issue.rs"]
+mod issue;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod answered;
 mod called;
 mod paced;
+mod judged;
 mod sent;
 mod taken;
 
@@ -118,7 +121,11 @@ fn optional() -> Value {
         "send.receipt.asynchronous_url": "https://alice.example/receipts",
         "accept.mdn_signature": "sha-384",
         "accept.receipt_url": "https://bob.example/receipts",
-        "certificates.allow_expired_until": "2027-01-01T00:00:00Z",
+        "certificates.allow_expired_until.signing": "2027-01-01T00:00:00Z",
+        "certificates.allow_expired_until.encryption": "2027-01-01T00:00:00Z",
+        "certificates.allow_expired_until.verification": "2027-01-01T00:00:00Z",
+        "certificates.allow_expired_until.receipts": "2027-01-01T00:00:00Z",
+        "certificates.sign_with": "2026",
         "pacing.limited.path": "error",
     })
 }
@@ -139,6 +146,7 @@ fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 
 fn rows() -> Vec<Row> {
     [sent::rows(), taken::rows(), answered::rows(), called::rows(), paced::rows()].into_iter().flatten().collect()
+    [sent::rows(), taken::rows(), answered::rows(), judged::rows(), called::rows()].into_iter().flatten().collect()
 }
 
 #[test]
@@ -161,3 +169,4 @@ fn every_leaf_of_a_profile_has_a_row() {
 /// Parts of the profile whose rows are still to be written.
 const COMING: [&str; 5] =
     ["certificates.", "delivery.duplicates.", "endpoint.", "receipt_endpoint.", "send.key_transport"];
+const COMING: [&str; 5] = ["delivery.", "endpoint.", "pacing.", "receipt_endpoint.", "send.key_transport"];
