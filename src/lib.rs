@@ -115,31 +115,23 @@ mod partner;
 mod profile;
 mod receipt;
 mod response;
+mod rollover;
 mod smime;
 mod step;
 mod stored;
 #[cfg(feature = "tls")]
 pub mod tls;
-mod rollover;
-mod smime;
-mod step;
-mod stored;
 mod trust;
 mod url;
 
 // The public interface is:
-pub use bytes;
-pub use http;
-#[cfg(feature = "tls")]
-pub use rustls;
-
 pub use algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
+pub use bytes;
 pub use certificate::{Certificate, CertificateError, CertificateUse, KeyUsage, Whose};
 pub use cms::{Error as CmsError, ErrorKind as CmsErrorKind};
-pub use crypto::CryptoProvider;
 #[cfg(feature = "rustcrypto")]
 pub use crypto::RsaPrivateKey;
-pub use crypto::{KeyError, RemoteKey};
+pub use crypto::{CryptoProvider, KeyError, RemoteKey};
 pub use delivery::{Delivery, GiveUp, NextStep};
 pub use endpoint::{AuthState, AuthStep, AuthorizeError, SecretFault};
 pub use error::{
@@ -147,6 +139,7 @@ pub use error::{
     SetupError, TransportFailure, TrustError, ValidityError,
 };
 pub use expiry::{CertificateWatch, ExpiryEntry, ExpiryState};
+pub use http;
 pub use identity::{Identity, IdentityBuilder, OwnCertificate};
 pub use inspect::{Finding, Inspector, Oddity};
 #[cfg(feature = "rustcrypto")]
@@ -171,16 +164,11 @@ pub use note::Note;
 pub use pacing::{Call, Pacer, Turn};
 pub use partner::{Partner, PartnerBuilder};
 pub use profile::{
-    AcceptTerms, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction, DeliveryTerms,
-    DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt, Match, MicalgNames,
-    PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated, Requirement,
-    RetryTerms, SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, TlsTerms, TlsTrust, TlsVersion,
-    UnknownPreset, WeakReceipt,
     AcceptTerms, AllowExpiredUntil, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction,
     DeliveryTerms, DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt,
     Match, MicalgNames, PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated,
-    Requirement, RetryTerms, SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, UnknownPreset,
-    WeakReceipt,
+    Requirement, RetryTerms, SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, TlsTerms, TlsTrust,
+    TlsVersion, UnknownPreset, WeakReceipt,
 };
 pub use receipt::builder::{FollowUp, MdnBuilder, PendingMdn, Reply};
 pub use receipt::evidence::{Evidence, EvidenceError, EvidenceRecord, Proof};
@@ -190,6 +178,8 @@ pub use receipt::pending::PendingReceipt;
 pub use rollover::{
     Observation, ObservedUse, RolloverEntry, RolloverReport, RolloverState, last_seen, rollover_report,
 };
+#[cfg(feature = "tls")]
+pub use rustls;
 pub use smime::layer::Layer;
 pub use smime::mic::{Mic, MicScope};
 pub use step::{KeyRequest, Pending, Step};

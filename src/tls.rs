@@ -27,7 +27,7 @@ mod identity;
 mod verify;
 
 pub use error::TlsError;
-pub use fault::{CertificateFault, certificate_fault};
+pub use fault::{TlsFault, certificate_fault};
 pub use identity::TlsIdentity;
 
 use crate::certificate::Certificate;
@@ -135,7 +135,7 @@ impl TlsClient {
     /// [`std::io::Error`] of a stream. A server refuses our certificate in TLS 1.3 only after our handshake is
     /// complete: the error then comes with the first read.
     #[must_use]
-    pub fn fault(&self, error: &(dyn StdError + 'static)) -> Option<CertificateFault> {
+    pub fn fault(&self, error: &(dyn StdError + 'static)) -> Option<TlsFault> {
         self.judge.fault(error)
     }
 
@@ -203,7 +203,7 @@ impl TlsServer {
 
     /// Which certificate was at fault when a connection of this configuration failed; see [`TlsClient::fault`].
     #[must_use]
-    pub fn fault(&self, error: &(dyn StdError + 'static)) -> Option<CertificateFault> {
+    pub fn fault(&self, error: &(dyn StdError + 'static)) -> Option<TlsFault> {
         self.judge.fault(error)
     }
 
@@ -231,7 +231,7 @@ struct Judge {
 }
 
 impl Judge {
-    fn fault(&self, error: &(dyn StdError + 'static)) -> Option<CertificateFault> {
+    fn fault(&self, error: &(dyn StdError + 'static)) -> Option<TlsFault> {
         let error = fault::in_chain(error)?;
         let certificate = match error {
             rustls::Error::InvalidCertificate(error) => self.refusals.find(error),

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 /// Every module of the crate, each after all that it may use. Wire layers know no keys; nothing knows `message`.
 const ORDER: &[&str] = &[
-const ORDER: [&str; 29] = [
     "algorithm",
     "limits",
     "note",

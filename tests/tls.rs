@@ -87,22 +87,22 @@ impl Meeting {
     }
 
     #[track_caller]
-    fn client_fault(&self) -> CertificateFault {
+    fn client_fault(&self) -> TlsFault {
         let error = self.met.client.as_ref().unwrap_err();
         self.client.fault(error).unwrap_or_else(|| panic!("{error:?}"))
     }
 
     #[track_caller]
-    fn server_fault(&self) -> CertificateFault {
+    fn server_fault(&self) -> TlsFault {
         let error = self.met.server.as_ref().unwrap_err();
         self.server.fault(error).unwrap_or_else(|| panic!("{error:?}"))
     }
 }
 
 #[track_caller]
-fn validity(fault: CertificateFault) -> ValidityError {
+fn validity(fault: TlsFault) -> ValidityError {
     match fault {
-        CertificateFault::Validity(error) => error,
+        TlsFault::Validity(error) => error,
         other => panic!("{other:?}"),
     }
 }
@@ -175,7 +175,7 @@ fn t04_a_wrong_client_certificate_is_refused_and_told_on_both_sides() {
             )
         );
         let told = meeting.client_fault();
-        let CertificateFault::Refused { whose: "our", purpose: "the TLS client", certificate, .. } = &told else {
+        let TlsFault::Refused { whose: Whose::Ours, usage: CertificateUse::TlsClient, certificate, .. } = &told else {
             panic!("{told:?}")
         };
         assert!(certificate.as_ref().unwrap().starts_with("CN=mallory"));
@@ -189,16 +189,19 @@ fn t06_an_expired_client_certificate_is_refused_and_told_on_both_sides() {
     for version in BOTH {
         let terms = versions(&scene.terms, &[version]);
         let meeting = scene.meet_with(&terms, &terms.tls);
-        for (fault, whose) in [(meeting.server_fault(), "the partner's"), (meeting.client_fault(), "our")] {
+        for (fault, whose) in [(meeting.server_fault(), Whose::Partners), (meeting.client_fault(), Whose::Ours)] {
             assert_eq!(fault.code(), "CERT_HAS_EXPIRED");
             let error = validity(fault);
-            assert_eq!((error.whose, error.purpose), (whose, "the TLS client"));
-            assert_eq!((&*error.subject, &*error.serial, year(error.not_after)), ("CN=alice tls", "4701", 2024));
+            assert_eq!((error.whose, error.usage), (whose, CertificateUse::TlsClient));
+            assert_eq!(
+                (error.subject.as_deref(), error.serial.as_deref(), year(error.not_after.unwrap())),
+                (Some("CN=alice tls"), Some("4701"), 2024)
+            );
         }
     }
     let identity = scene.client.identity("ours");
-    assert_eq!(identity.check(now()).unwrap_err().code(), "CERT_HAS_EXPIRED");
-    assert!(Scene::good().client.identity("ours").check(now()).is_ok());
+    assert_eq!(identity.check(CertificateUse::TlsClient, now()).unwrap_err().code(), "CERT_HAS_EXPIRED");
+    assert!(Scene::good().client.identity("ours").check(CertificateUse::TlsClient, now()).is_ok());
 }
 
 #[test]
@@ -207,11 +210,14 @@ fn t06_an_expired_server_certificate_is_refused_and_told_on_both_sides() {
     for version in BOTH {
         let terms = versions(&scene.terms, &[version]);
         let meeting = scene.meet_with(&terms, &terms.tls);
-        for (fault, whose) in [(meeting.client_fault(), "the partner's"), (meeting.server_fault(), "our")] {
+        for (fault, whose) in [(meeting.client_fault(), Whose::Partners), (meeting.server_fault(), Whose::Ours)] {
             let text = fault.to_string();
             let error = validity(fault);
-            assert_eq!((error.code(), error.whose, error.purpose), ("CERT_HAS_EXPIRED", whose, "the TLS server"));
-            assert_eq!(error.not_after, scene.server.certificate.not_after());
+            assert_eq!(
+                (error.code(), error.whose, error.usage),
+                ("CERT_HAS_EXPIRED", whose, CertificateUse::TlsServer)
+            );
+            assert_eq!(error.not_after.unwrap(), scene.server.certificate.not_after());
             assert_eq!(
                 text,
                 format!(
@@ -244,7 +250,7 @@ fn t06_dates_under_roots_name_the_certificate_of_the_chain_that_has_expired() {
         let meeting = Meeting::of(client, server);
         let error = validity(meeting.client_fault());
         assert_eq!((error.code(), &*error.subject, &*error.serial), ("CERT_HAS_EXPIRED", named, serial));
-        assert_eq!((error.whose, error.purpose, year(error.not_after)), ("the partner's", "the TLS server", 2024));
+        assert_eq!((error.whose, error.usage, year(error.not_after)), ("the partner's", "the TLS server", 2024));
     }
 }
 
@@ -258,7 +264,7 @@ fn t09_under_roots_strangers_and_other_names_are_refused_by_what_they_showed() {
         let server = TlsServer::new(&TlsTerms::default(), &leaf.identity("s"), None, &backend()).unwrap();
         let client = TlsClient::new(&EndpointTerms::default(), root.alone(), &[], &backend()).unwrap();
         let fault = Meeting::of(client, server).client_fault();
-        let CertificateFault::Refused { whose: "the partner's", certificate, reason: found, .. } = &fault else {
+        let TlsFault::Refused { whose: "the partner's", certificate, reason: found, .. } = &fault else {
             panic!("{fault:?}")
         };
         assert!(certificate.as_ref().unwrap().starts_with(leaf.certificate.subject()), "{fault}");
@@ -522,7 +528,7 @@ fn a_certificate_that_is_not_known_for_sure_is_not_named() {
         Meeting::of(client.clone(), server).client_fault()
     };
     assert!(meet("bob.example", 2).to_string().contains("CN=bob.example"));
-    let CertificateFault::Refused { certificate: None, .. } = meet("mallory.example", 3) else { panic!("ambiguous") };
+    let TlsFault::Refused { certificate: None, .. } = meet("mallory.example", 3) else { panic!("ambiguous") };
 }
 
 #[test]

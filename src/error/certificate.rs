@@ -96,7 +96,7 @@ fn identity(subject: &Option<String>, serial: &Option<String>) -> String {
 }
 
 fn fault(error: &ValidityError) -> String {
-    let date = |at: SystemTime| String::from(Instant(at));
+    let date = |at: SystemTime| Instant(at).text();
     match (error.not_yet, error.not_before, error.not_after) {
         (true, Some(from), _) => format!("is not valid before {}", date(from)),
         (true, None, _) => "is not valid yet".to_owned(),

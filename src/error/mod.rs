@@ -71,79 +71,8 @@ impl SetupError {
     }
 }
 
-/// A certificate is used outside its validity period.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{whose} certificate for {purpose} ({subject}, serial {serial}) {}",
-    if *.not_yet { format!("is not valid before {}", date(*.not_before)) } else { format!("has expired on {}", date(*.not_after)) }
-)]
-#[non_exhaustive]
-pub struct ValidityError {
-    /// `our` or `the partner's`.
-    pub whose: &'static str,
-    /// What it was to be used for.
-    pub purpose: &'static str,
-    /// Subject of the certificate.
-    pub subject: String,
-    /// Serial number in hexadecimal.
-    pub serial: String,
-    /// Start of the validity period.
-    pub not_before: SystemTime,
-    /// End of the validity period.
-    pub not_after: SystemTime,
-    /// Whether it is not valid yet rather than expired.
-    pub not_yet: bool,
-}
-
-impl ValidityError {
-    /// `CERT_HAS_EXPIRED` or `CERT_NOT_YET_VALID`.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        if self.not_yet { "CERT_NOT_YET_VALID" } else { "CERT_HAS_EXPIRED" }
-    }
-
-    /// `certificate` was found outside its dates by somebody else: by TLS, or by the other side.
-    #[cfg(feature = "tls")]
-    pub(crate) fn new(certificate: &Certificate, whose: &'static str, purpose: &'static str, not_yet: bool) -> Self {
-        Self {
-            whose,
-            purpose,
-            subject: certificate.subject().to_owned(),
-            serial: certificate.serial_hex(),
-            not_before: certificate.not_before(),
-            not_after: certificate.not_after(),
-            not_yet,
-        }
-    }
-
-    /// Whether `certificate` may be used at `now`.
-    pub(crate) fn check(
-        certificate: &Certificate,
-        whose: &'static str,
-        purpose: &'static str,
-        now: SystemTime,
-    ) -> Result<(), Self> {
-        if certificate.is_valid_at(now) {
-            return Ok(());
-        }
-        Err(Self {
-            whose,
-            purpose,
-            subject: certificate.subject().to_owned(),
-            serial: certificate.serial_hex(),
-            not_before: certificate.not_before(),
-            not_after: certificate.not_after(),
-            not_yet: now < certificate.not_before(),
-        })
-    }
-}
-
 fn listed(contradictions: &[Contradiction]) -> String {
     contradictions.iter().map(ToString::to_string).collect::<Vec<_>>().join(". ")
-}
-
-fn date(at: SystemTime) -> String {
-    Instant(at).text()
 }
 
 /// A message cannot be built. Nothing has been sent.

@@ -8,45 +8,35 @@ use std::time::{Duration, SystemTime};
 use rustls::{AlertDescription, CertificateError, Side};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, CertificateUse, Whose};
 use crate::error::ValidityError;
 
 /// A certificate because of which a TLS connection failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum CertificateFault {
-    /// A certificate is outside its dates; it is known which one.
+pub enum TlsFault {
+    /// A certificate is outside its dates.
     #[error(transparent)]
     Validity(#[from] ValidityError),
-    /// A certificate is outside its dates; nothing more is known about it.
-    #[error("{whose} certificate for {purpose} {}", if *.not_yet { "is not valid yet" } else { "has expired" })]
-    Dates {
-        /// `our` or `the partner's`.
-        whose: &'static str,
-        /// `the TLS server` or `the TLS client`.
-        purpose: &'static str,
-        /// Whether it is not valid yet rather than expired.
-        not_yet: bool,
-    },
     /// A certificate is not accepted for another reason.
-    #[error("{whose} certificate for {purpose}{} is not accepted: {reason}", described(.certificate.as_deref()))]
+    #[error("{whose} certificate for {usage}{} is not accepted: {reason}", described(.certificate.as_deref()))]
     Refused {
-        /// `our` or `the partner's`.
-        whose: &'static str,
-        /// `the TLS server` or `the TLS client`.
-        purpose: &'static str,
+        /// Whose certificate it is.
+        whose: Whose,
+        /// That of the server or of the client.
+        usage: CertificateUse,
         /// Subject, serial number and SHA-256 of the certificate, if it is known.
         certificate: Option<String>,
         /// The reason, in the words of the side that refused it.
         reason: String,
     },
     /// A certificate was asked for, and none was shown.
-    #[error("{whose} certificate for {purpose} is asked for, and was not shown")]
+    #[error("{whose} certificate for {usage} is asked for, and was not shown")]
     Missing {
-        /// `our` or `the partner's`.
-        whose: &'static str,
-        /// `the TLS server` or `the TLS client`.
-        purpose: &'static str,
+        /// Whose certificate it is.
+        whose: Whose,
+        /// That of the server or of the client.
+        usage: CertificateUse,
     },
 }
 
@@ -54,14 +44,12 @@ fn described(certificate: Option<&str>) -> String {
     certificate.map(|text| format!(" ({text})")).unwrap_or_default()
 }
 
-impl CertificateFault {
+impl TlsFault {
     /// A stable code: `CERT_HAS_EXPIRED`, `CERT_NOT_YET_VALID`, `CERT_REFUSED` or `CERT_MISSING`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Validity(error) => error.code(),
-            Self::Dates { not_yet: true, .. } => "CERT_NOT_YET_VALID",
-            Self::Dates { not_yet: false, .. } => "CERT_HAS_EXPIRED",
             Self::Refused { .. } => "CERT_REFUSED",
             Self::Missing { .. } => "CERT_MISSING",
         }
@@ -86,13 +74,13 @@ pub fn certificate_fault(
     error: &(dyn StdError + 'static),
     side: Side,
     certificate: Option<&Certificate>,
-) -> Option<CertificateFault> {
+) -> Option<TlsFault> {
     let (ours, theirs) = match side {
-        Side::Client => ("the TLS client", "the TLS server"),
-        Side::Server => ("the TLS server", "the TLS client"),
+        Side::Client => (CertificateUse::TlsClient, CertificateUse::TlsServer),
+        Side::Server => (CertificateUse::TlsServer, CertificateUse::TlsClient),
     };
-    let our = About { whose: "our", purpose: ours, certificate };
-    let their = About { whose: "the partner's", purpose: theirs, certificate };
+    let our = About { whose: Whose::Ours, usage: ours, certificate };
+    let their = About { whose: Whose::Partners, usage: theirs, certificate };
     match in_chain(error)? {
         rustls::Error::InvalidCertificate(error) => Some(their.refused_by_us(error)),
         rustls::Error::NoCertificatesPresented => Some(their.missing()),
@@ -123,13 +111,13 @@ const MAX_SOURCES: usize = 16;
 
 /// A certificate in its role.
 struct About<'a> {
-    whose: &'static str,
-    purpose: &'static str,
+    whose: Whose,
+    usage: CertificateUse,
     certificate: Option<&'a Certificate>,
 }
 
 impl About<'_> {
-    fn refused_by_us(&self, error: &CertificateError) -> CertificateFault {
+    fn refused_by_us(&self, error: &CertificateError) -> TlsFault {
         match error {
             CertificateError::Expired => self.dates(false),
             CertificateError::NotValidYet => self.dates(true),
@@ -149,7 +137,7 @@ impl About<'_> {
     }
 
     /// RFC 8446 section 6.2.
-    fn refused_by_them(&self, alert: AlertDescription) -> Option<CertificateFault> {
+    fn refused_by_them(&self, alert: AlertDescription) -> Option<TlsFault> {
         match alert {
             AlertDescription::CertificateExpired => Some(self.dates(false)),
             AlertDescription::CertificateRequired => Some(self.missing()),
@@ -163,24 +151,26 @@ impl About<'_> {
         }
     }
 
-    fn dates(&self, not_yet: bool) -> CertificateFault {
-        let Self { whose, purpose, certificate } = *self;
+    fn dates(&self, not_yet: bool) -> TlsFault {
+        let Self { whose, usage, certificate } = *self;
+        let error =
+            if not_yet { ValidityError::not_yet_valid(whose, usage) } else { ValidityError::expired(whose, usage) };
         match certificate {
-            Some(certificate) => ValidityError::new(certificate, whose, purpose, not_yet).into(),
-            None => CertificateFault::Dates { whose, purpose, not_yet },
+            Some(certificate) => error.with_certificate(certificate).into(),
+            None => error.into(),
         }
     }
 
-    fn refused(&self, reason: String) -> CertificateFault {
+    fn refused(&self, reason: String) -> TlsFault {
         let certificate = self.certificate.map(|certificate| {
             let (serial, print) = (certificate.serial_hex(), certificate.fingerprint_hex());
             format!("{}, serial {serial}, SHA-256 {print}", certificate.subject())
         });
-        CertificateFault::Refused { whose: self.whose, purpose: self.purpose, certificate, reason }
+        TlsFault::Refused { whose: self.whose, usage: self.usage, certificate, reason }
     }
 
-    fn missing(&self) -> CertificateFault {
-        CertificateFault::Missing { whose: self.whose, purpose: self.purpose }
+    fn missing(&self) -> TlsFault {
+        TlsFault::Missing { whose: self.whose, usage: self.usage }
     }
 }
 

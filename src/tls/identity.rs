@@ -8,7 +8,7 @@ use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{TlsBackend, TlsError};
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, CertificateUse, Whose};
 use crate::error::ValidityError;
 use crate::identity::same_key;
 
@@ -70,12 +70,12 @@ impl TlsIdentity {
         &self.leaf
     }
 
-    /// Whether the certificate may be shown at `now`: asked before a connection, it spares the refusal.
+    /// Whether the certificate may be shown by a server or a client at `now`: asked before a connection, it spares the refusal.
     ///
     /// # Errors
     /// [`ValidityError`] if it has expired or is not valid yet.
-    pub fn check(&self, now: SystemTime) -> Result<(), ValidityError> {
-        ValidityError::check(&self.leaf, "our", "TLS", now)
+    pub fn check(&self, usage: CertificateUse, now: SystemTime) -> Result<(), ValidityError> {
+        ValidityError::check(&self.leaf, Whose::Ours, usage, now)
     }
 
     pub(super) fn certified_key(&self) -> Arc<CertifiedKey> {
