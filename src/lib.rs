@@ -151,6 +151,9 @@ pub use mdn::{
 };
 pub use message::builder::{MessageBuilder, Outbound};
 pub use message::diagnosis::{HashedOctets, MicDiagnosis};
+pub use message::duplicate::claim::{Claim, Duplicate, Work};
+pub use message::duplicate::record::{InboxRecord, InboxWrite};
+pub use message::duplicate::{Arrival, MessageKey};
 pub use message::origin::{OriginEvidence, OriginRecord};
 pub use message::parser::{Head, Inbound, MessageParser};
 pub use message::payload::{Payload, ReceivedPayload};

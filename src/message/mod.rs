@@ -2,6 +2,7 @@
 
 pub(crate) mod builder;
 pub(crate) mod diagnosis;
+pub(crate) mod duplicate;
 pub(crate) mod origin;
 pub(crate) mod parser;
 pub(crate) mod payload;

@@ -194,6 +194,6 @@ impl From<Rejection> for Reply {
         if rejection.status() == StatusCode::METHOD_NOT_ALLOWED {
             response = response.with_header("allow", "POST".to_owned());
         }
-        Self { response, follow_up: FollowUp::None, notes: Vec::new() }
+        Self::new(response, FollowUp::None, Vec::new())
     }
 }

@@ -21,7 +21,7 @@ use crate::mime::param::ContentType;
 use crate::name::{ReceivedId, ReceivedName};
 use crate::note::Note;
 use crate::partner::Partner;
-use crate::profile::{AcceptTerms, Explain, WeakReceipt};
+use crate::profile::{AcceptTerms, DuplicateTerms, Explain, WeakReceipt};
 use crate::receipt::builder::{Asked, MdnBuilder, Reply};
 use crate::rollover::{Observation, ObservedUse};
 use crate::smime::layer::Layer;
@@ -67,6 +67,14 @@ impl Envelope {
     #[must_use]
     pub fn receipt_request(&self) -> Option<&MdnRequest> {
         self.head.receipt_request.as_ref()
+    }
+
+    pub(crate) fn headers(&self) -> &http::HeaderMap {
+        &self.head.headers
+    }
+
+    pub(crate) fn octets(&self) -> &Bytes {
+        &self.body
     }
 
     pub(crate) fn into_parts(self) -> (http::HeaderMap, Bytes) {
@@ -344,6 +352,17 @@ impl Accepted {
         ours.chain(theirs).collect()
     }
 
+    pub(crate) fn duplicate_terms(&self) -> DuplicateTerms {
+        let partner = self.context.partner.as_ref();
+        partner.map(|partner| partner.profile().delivery.duplicates.clone()).unwrap_or_default()
+    }
+
+    /// A receipt that says what is on record, about this message.
+    pub(crate) fn receipt(&self, disposition: Disposition, text: String) -> MdnBuilder {
+        let answer = Answer { disposition, text, uniform: false };
+        self.context.clone().mdn(answer, Some(self.mic.clone()), self.signature)
+    }
+
     /// The payload is safe: the positive receipt may go out. There is no other way to one.
     pub fn stored(self) -> MdnBuilder {
         let disposition = Disposition::processed();
@@ -378,7 +397,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    fn answer(self) -> (Disposition, String) {
+    pub(crate) fn answer(self) -> (Disposition, String) {
         match self {
             Self::IllegalFilename => {
                 (Disposition::error("illegal-filename"), "The file name cannot be used.".to_owned())

@@ -151,6 +151,19 @@ impl PartnerProfile {
             "write how long the partner may take",
         );
         found.unless(retry.jitter_percent <= 100, "delivery.retry.jitter_percent", "it is over 100", "write 0 to 100");
+        let duplicates = &self.delivery.duplicates;
+        found.unless(
+            duplicates.keep > Duration::ZERO,
+            "delivery.duplicates.keep",
+            "it is no time, so that every message that comes again would be a new one",
+            "write at least the days over which the partner tries again",
+        );
+        found.unless(
+            duplicates.busy_wait > Duration::ZERO,
+            "delivery.duplicates.busy_wait",
+            "it is no time",
+            "write at least a second",
+        );
     }
 }
 

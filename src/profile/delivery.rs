@@ -102,7 +102,7 @@ pub enum LateReceipt {
     Alert,
 }
 
-/// What is answered to a Message-ID that was seen before (RFC 4130 section 5.5).
+/// What is answered to a Message-ID that was seen before (RFC 4130 section 5.5); see [`Claim`](crate::Claim).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
@@ -115,29 +115,44 @@ pub struct DuplicateTerms {
     /// What the sender is told to wait while the first copy is still worked on. Default half a minute.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
     pub busy_wait: Duration,
+    /// How long a message stays on record after it was answered last. Default 90 days: retries end within days, and
+    /// whoever captured a message should find it known for as long as its document could still do harm.
+    #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
+    pub keep: Duration,
 }
 
 impl Default for DuplicateTerms {
     fn default() -> Self {
-        Self { repeated: Repeated::Replay, changed: Changed::Refuse, busy_wait: Duration::from_secs(30) }
+        Self {
+            repeated: Repeated::Replay,
+            changed: Changed::Refuse,
+            busy_wait: Duration::from_secs(30),
+            keep: Duration::from_secs(90 * 86_400),
+        }
     }
 }
 
-/// The answer to the same message again. In no case is the document handed over a second time.
+/// The answer to the same message again, be it octet for octet or built anew around the same document. In no case is the
+/// document handed over a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Repeated {
-    /// The first answer again, octet for octet.
+    /// The first answer again, octet for octet. A message that was built anew gets the first outcome, with the integrity
+    /// check of its own octets.
     Replay,
-    /// A receipt with `processed/warning: duplicate-document`, as pyas2 answers.
+    /// A receipt with `processed/warning: duplicate-document`, as pyas2 answers. Where the first outcome was negative, it
+    /// is told again: a warning would say that the document was taken.
     Warn,
     /// A receipt with `processed/error: unexpected-processing-error`, as mendelson answers.
     Refuse,
 }
 
 /// The answer to another document under a Message-ID that was used.
+///
+/// Whatever is said here, a signed document is taken where all that is on record under its Message-ID came unsigned: nobody
+/// else can use up the identifiers of a partner who may send both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]

@@ -24,7 +24,7 @@ use crate::smime::mic::{Digests, Mic};
 use crate::smime::sign::{SignTerms, sign};
 use crate::smime::{Part, join, length};
 use crate::step::Step;
-use crate::stored::{Instant, StoredRequest, StoredResponse};
+use crate::stored::{FormatVersion, Instant, StoredRequest, StoredResponse};
 use crate::url::HttpUrl;
 
 /// What the sender asked, and about which message.
@@ -57,20 +57,41 @@ pub struct MdnBuilder {
 }
 
 /// The HTTP answer, and what is left to do after it.
-#[derive(Clone, Debug)]
+///
+/// With feature `serde` it can be stored as a whole, without its notes: an [`InboxRecord`](crate::InboxRecord) keeps it
+/// for duplicates of the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[must_use = "the partner is waiting for this"]
 #[non_exhaustive]
 pub struct Reply {
-    /// The HTTP answer. Store it beside the message, and give it again to a duplicate.
+    pub(crate) version: FormatVersion,
+    /// The HTTP answer.
     pub response: StoredResponse,
     /// What is left to do once the answer is sent.
     pub follow_up: FollowUp,
     /// What was tolerated, and what could not be done as asked.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub notes: Vec<Note>,
+    /// What became of the message, if that was decided.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) decided: Option<Decided>,
+}
+
+/// What became of a message, whether or not its receipt could be written as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Decided {
+    pub(crate) disposition: Disposition,
+    pub(crate) text: String,
+    /// Whether the reply tells it: a receipt that could not be signed is better written anew when the message comes again.
+    pub(crate) told: bool,
 }
 
 /// What is left to do once the HTTP answer is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case", deny_unknown_fields))]
 #[must_use = "an asynchronous receipt is delivered by the application"]
 #[non_exhaustive]
 pub enum FollowUp {
@@ -122,13 +143,19 @@ impl PendingMdn {
 }
 
 impl Reply {
+    pub(crate) fn new(response: StoredResponse, follow_up: FollowUp, notes: Vec<Note>) -> Self {
+        Self { version: FormatVersion, response, follow_up, notes, decided: None }
+    }
+
     pub(crate) fn bare(status: StatusCode, notes: Vec<Note>) -> Self {
-        Self { response: StoredResponse::empty(status), follow_up: FollowUp::None, notes }
+        Self::new(StoredResponse::empty(status), FollowUp::None, notes)
     }
 
     pub(crate) fn deferred(retry_after: Duration, notes: Vec<Note>) -> Self {
         let mut reply = Self::bare(StatusCode::SERVICE_UNAVAILABLE, notes);
-        reply.response = reply.response.with_header("retry-after", retry_after.as_secs().to_string());
+        // Half a second is no reason to come again at once.
+        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+        reply.response = reply.response.with_header("retry-after", seconds.to_string());
         reply
     }
 
@@ -215,6 +242,15 @@ impl MdnBuilder {
         if self.transient {
             return Step::Done(Reply::deferred(RETRY_AFTER, self.notes));
         }
+        let Answer { disposition, text, .. } = self.answer.clone();
+        self.written(now).map(move |mut reply| {
+            let told = !reply.notes.iter().any(|note| matches!(note, Note::UnsignedReceipt(_)));
+            reply.decided = Some(Decided { disposition, text, told });
+            reply
+        })
+    }
+
+    fn written(self, now: SystemTime) -> Step<Reply> {
         let Some(request) = self.asked.request.clone() else {
             return Step::Done(Reply::bare(self.bare_status, self.notes));
         };
@@ -368,19 +404,14 @@ impl MdnBuilder {
         let mut notes = self.notes;
         let body = join(part.body);
         match route {
-            Route::Here => Reply {
-                response: StoredResponse::new(StatusCode::OK, &headers, body),
-                follow_up: FollowUp::None,
-                notes,
-            },
+            Route::Here => Reply::new(StoredResponse::new(StatusCode::OK, &headers, body), FollowUp::None, notes),
             Route::There { url, note } => {
                 notes.extend(note);
                 let request = StoredRequest::new(url.uri(), &headers, body);
-                let response = StoredResponse::empty(early);
-                Reply { response, follow_up: FollowUp::Post(PendingMdn { request }), notes }
+                Reply::new(StoredResponse::empty(early), FollowUp::Post(PendingMdn { request }), notes)
             }
             Route::Nowhere { url, reason } => {
-                Reply { response: StoredResponse::empty(early), follow_up: FollowUp::Blocked { url, reason }, notes }
+                Reply::new(StoredResponse::empty(early), FollowUp::Blocked { url, reason }, notes)
             }
         }
     }

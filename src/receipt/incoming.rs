@@ -16,7 +16,8 @@ use crate::stored::{FormatVersion, Octets};
 
 /// A receipt that was read and not yet judged: nothing in it is proven.
 ///
-/// With feature `serde` it can be parked: asynchronous receipts may arrive before their message is recorded.
+/// With feature `serde` it can be parked: asynchronous receipts may arrive before their message is recorded
+/// ([`PendingReceipt::settle_parked`](crate::PendingReceipt::settle_parked) matches them then).
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(into = "ParkedMdn", try_from = "ParkedMdn"))]
@@ -136,6 +137,12 @@ impl IncomingMdn {
     #[must_use]
     pub fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    /// The receipt as it came: both names, and the entity with its MIME header.
+    pub(crate) fn raw_parts(&self) -> [&[u8]; 3] {
+        let ParkedMdn { from, to, entity, .. } = &self.raw;
+        [from.as_ref(), to.as_ref(), Some(entity)].map(|octets| octets.map_or(&[][..], |octets| &octets.0))
     }
 
     pub(crate) fn signed(&self) -> Option<&SignedReport> {

@@ -4,4 +4,5 @@ pub(crate) mod builder;
 pub(crate) mod evidence;
 pub(crate) mod incoming;
 pub(crate) mod outcome;
+mod parked;
 pub(crate) mod pending;
