@@ -249,8 +249,14 @@ fn t06_dates_under_roots_name_the_certificate_of_the_chain_that_has_expired() {
         let client = TlsClient::new(&EndpointTerms::default(), root.alone(), &[], &backend()).unwrap();
         let meeting = Meeting::of(client, server);
         let error = validity(meeting.client_fault());
-        assert_eq!((error.code(), error.subject.as_deref(), error.serial.as_deref()), ("CERT_HAS_EXPIRED", Some(named), Some(serial)));
-        assert_eq!((error.whose, error.usage, year(error.not_after.unwrap())), (Whose::Partners, CertificateUse::TlsServer, 2024));
+        assert_eq!(
+            (error.code(), error.subject.as_deref(), error.serial.as_deref()),
+            ("CERT_HAS_EXPIRED", Some(named), Some(serial))
+        );
+        assert_eq!(
+            (error.whose, error.usage, year(error.not_after.unwrap())),
+            (Whose::Partners, CertificateUse::TlsServer, 2024)
+        );
     }
 }
 

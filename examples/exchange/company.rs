@@ -4,24 +4,24 @@
 //! Three rules keep documents from getting lost or doubled:
 //! - **save, then send**: request and pending receipt are on disk before the first octet leaves;
 //! - **store, then acknowledge**: only a stored document gets a positive receipt;
-//! - **answer a duplicate with the first answer**: a sender who missed the receipt gets the same one again.
+//! - **claim, then store**: a message that comes again gets the first answer again, or waits while it is worked on.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use as2_protocol::bytes::Bytes;
-use as2_protocol::http::{HeaderMap, Request, Response, StatusCode};
+use as2_protocol::http::{Request, Response, StatusCode};
 use as2_protocol::{
-    Accepted, Authenticity, Delivery, Envelope, Evidence, FollowUp, Identity, Inbound, IncomingMdn, Layer, Limits,
-    MessageBuilder, MessageParser, Mic, Outbound, Outcome, Partner, PendingMdn, PendingReceipt, ReceivedName, Refused,
-    Reply, SendOutcome, TransportFailure,
+    Accepted, Arrival, Authenticity, Claim, Delivery, Duplicate, Envelope, Evidence, FollowUp, Identity, Inbound,
+    IncomingMdn, Layer, Limits, MessageBuilder, MessageParser, Mic, Outbound, Outcome, Partner, PendingMdn,
+    PendingReceipt, ReceivedName, Refused, Reply, SendOutcome, TransportFailure, Work,
 };
 use tokio::sync::mpsc;
 
 use crate::Fallible;
 use crate::options::Document;
-use crate::store::{Store, StoredReply};
+use crate::store::Store;
 
 /// A company with its keys, its partner and its files.
 pub(crate) struct Company {
@@ -31,8 +31,6 @@ pub(crate) struct Company {
     /// The same, with receipts that are posted to us later.
     pub(crate) partner_later: Partner,
     pub(crate) store: Store,
-    /// Taken while a message is worked on, so that a duplicate cannot overtake its original.
-    turn: Mutex<()>,
     /// Taken while it is noted what happened to a message of ours.
     sending: Mutex<()>,
     events: mpsc::Sender<Event>,
@@ -47,14 +45,14 @@ pub(crate) struct Answer {
 /// What happens at the server, for those who watch.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Message(Box<Arrival>),
+    Message(Box<Arrived>),
     Receipt(Box<Settled>),
     Log(String),
 }
 
 /// A message that arrived.
 #[derive(Debug)]
-pub(crate) struct Arrival {
+pub(crate) struct Arrived {
     pub(crate) message_id: String,
     pub(crate) finding: Finding,
     /// Time to decrypt, verify and inflate.
@@ -83,8 +81,7 @@ pub(crate) struct Settled {
 impl Company {
     pub(crate) fn new(identity: Identity, [partner, partner_later]: [Partner; 2], store: Store) -> (Self, Events) {
         let (events, receiver) = mpsc::channel(256);
-        let (turn, sending) = (Mutex::new(()), Mutex::new(()));
-        (Self { identity, partner, partner_later, store, turn, sending, events }, Events(receiver))
+        (Self { identity, partner, partner_later, store, sending: Mutex::new(()), events }, Events(receiver))
     }
 
     /// Our name.
@@ -105,10 +102,16 @@ impl Company {
         pending: &PendingReceipt,
         answer: Result<&Response<Bytes>, TransportFailure>,
     ) -> Fallible<SendOutcome> {
-        let mime = answer.as_ref().map(|response| mime(response.headers(), response.body())).unwrap_or_default();
-        let outcome = pending.on_response(answer, &self.partner, SystemTime::now());
-        if let SendOutcome::Settled(outcome) = &outcome {
-            self.archive(outcome, &mime)?;
+        let now = SystemTime::now();
+        let outcome = pending.on_response(answer, &self.partner, now);
+        match &outcome {
+            SendOutcome::Settled(outcome) => self.archive(outcome)?,
+            SendOutcome::Awaiting => {
+                if let Some(early @ Outcome::Deliver(_)) = self.settle_parked(pending, now)? {
+                    return Ok(SendOutcome::Settled(Box::new(early)));
+                }
+            }
+            _ => {}
         }
         Ok(outcome)
     }
@@ -122,13 +125,26 @@ impl Company {
         Ok(delivery)
     }
 
+    /// Judges the receipts that were put aside before the message was on record: another replica may have taken one, or
+    /// the record may come out of a backup.
+    fn settle_parked(&self, pending: &PendingReceipt, now: SystemTime) -> std::io::Result<Option<Outcome>> {
+        let parked = self.store.parked(pending.message_id().bare())?;
+        let outcome = pending.settle_parked(&parked, &self.partner, now);
+        if let Some(outcome) = &outcome {
+            self.archive(outcome)?;
+            self.progress(pending.message_id().bare(), |delivery| {
+                delivery.receipt(outcome);
+            })?;
+        }
+        Ok(outcome)
+    }
+
     /// Takes a request of the partner: a message, or the receipt for one of ours.
     pub(crate) fn receive(&self, request: Request<Bytes>) -> Answer {
         let now = SystemTime::now();
-        let (headers, body) = (request.headers().clone(), request.body().clone());
         match MessageParser::new(Limits::default()).parse(request) {
             Ok(Inbound::Message(envelope)) => self.take_message(envelope, now),
-            Ok(Inbound::Mdn(receipt)) => self.take_receipt(&receipt, &mime(&headers, &body), now),
+            Ok(Inbound::Mdn(receipt)) => self.take_receipt(&receipt, now),
             Err(rejection) => {
                 self.log(format!("no AS2 message: {rejection}"));
                 Answer::from(Reply::from(rejection))
@@ -137,23 +153,38 @@ impl Company {
     }
 
     fn take_message(&self, envelope: Envelope, now: SystemTime) -> Answer {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let message_id = envelope.message_id().map(|id| id.bare()).unwrap_or_default();
-        let from = envelope.from().as_str().to_owned();
+        let start = Instant::now();
+        let arrival = envelope.arrival();
+        let message_id = arrival.key().message_id().to_owned();
         let partner = self.find_partner(envelope.to(), envelope.from());
-
-        let start = Instant::now();
-        let opened = envelope.open(&self.identity, partner, now);
-        let opening = start.elapsed();
-
-        let start = Instant::now();
-        let (answer, finding) = match opened {
-            Ok(message) => self.accept(message, &from, &message_id, now),
-            Err(refused) => refuse(refused, now),
+        let known = match partner.map(|partner| self.known(&arrival, partner, now)).transpose() {
+            Ok(known) => known.flatten(),
+            Err(error) => {
+                self.log(format!("the record of {message_id} cannot be read: {error}"));
+                return Answer::bare(StatusCode::SERVICE_UNAVAILABLE);
+            }
         };
-        let answering = start.elapsed();
-        self.tell(Event::Message(Box::new(Arrival { message_id, finding, opening, answering })));
+        let (opening, answered) = match known {
+            Some(reply) => (start.elapsed(), given_again(reply)),
+            None => {
+                let opened = envelope.open(&self.identity, partner, now);
+                let opening = start.elapsed();
+                let answered = match opened {
+                    Ok(message) => self.accept(message, &arrival, now),
+                    Err(refused) => refuse(refused, now),
+                };
+                (opening, answered)
+            }
+        };
+        let answering = start.elapsed() - opening;
+        let (answer, finding) = answered;
+        self.tell(Event::Message(Box::new(Arrived { message_id, finding, opening, answering })));
         answer
+    }
+
+    /// The answer to octets that were answered before: there is nothing to open.
+    fn known(&self, arrival: &Arrival, partner: &Partner, now: SystemTime) -> std::io::Result<Option<Reply>> {
+        Ok(arrival.known(self.store.record(arrival.key())?.as_ref(), partner, now))
     }
 
     /// The agreement between two names. A real application looks both up in its partner table.
@@ -162,18 +193,39 @@ impl Company {
         (*to == profile.us && *from == profile.them).then_some(&self.partner)
     }
 
-    /// First the document is stored, then the receipt is written. A document that cannot be stored now gets no
-    /// receipt: the sender will try again.
-    fn accept(&self, message: Accepted, from: &str, message_id: &str, now: SystemTime) -> (Answer, Finding) {
-        // Duplicates are looked for only now: this is the partner's message, not somebody's with his Message-ID.
-        match self.store.reply(from, message_id) {
-            Ok(Some(first)) => return (Answer::from(first), Finding::Duplicate),
-            Ok(None) => {}
-            Err(error) => return defer(message, &error),
+    /// Claims the message: of all who have it at the same time, one stores the document. Only now, since this is the
+    /// partner's message, and not somebody's with his Message-ID.
+    fn accept(&self, message: Accepted, arrival: &Arrival, now: SystemTime) -> (Answer, Finding) {
+        for _ in 0..CLAIMS {
+            let answered = self.store.record(arrival.key()).and_then(|record| {
+                match message.claim(arrival, record.as_ref(), LEASE, now) {
+                    Claim::New(work) => self.keep(&message, arrival, &work, now),
+                    Claim::Duplicate(duplicate) => self.repeat(&duplicate, now),
+                    Claim::Replay(reply) | Claim::Busy(reply) => Ok(Some(given_again(reply))),
+                }
+            });
+            match answered {
+                Ok(Some(answered)) => return answered,
+                Ok(None) => {} // another one was faster: look again
+                Err(error) => return defer(message, error.to_string()),
+            }
         }
-        let path = match self.store.save_message(from, message_id, &message) {
+        defer(message, "others work on the message".to_owned())
+    }
+
+    /// First the document is stored, then the receipt is written and put on record, then it is sent. A document that
+    /// cannot be stored now gets no receipt: the sender will try again. `None` if the claim is lost.
+    fn keep(&self, message: &Accepted, arrival: &Arrival, work: &Work, now: SystemTime) -> Kept {
+        if !self.store.write_record(work.write())? {
+            return Ok(None);
+        }
+        let path = match self.store.save_message(arrival.key(), message) {
             Ok(path) => path,
-            Err(error) => return defer(message, &error),
+            Err(error) => {
+                let reply = message.clone().defer(PAUSE);
+                self.store.write_record(&work.settle(&reply, now))?;
+                return Ok(Some((Answer::from(reply), Finding::Deferred { error: error.to_string() })));
+            }
         };
         let finding = Finding::Stored {
             layers: message.layers().to_vec(),
@@ -182,29 +234,32 @@ impl Company {
             size: message.payload().body().len(),
             path,
         };
-
-        let reply = message.stored().build(now);
+        let reply = message.clone().stored().build(now);
         if let FollowUp::Blocked { url, reason } = &reply.follow_up {
             self.log(format!("no receipt posted to {url}: {reason}"));
         }
-        let reply = StoredReply::from(reply);
-        // A negative answer is not kept: what it complains of may be mended when the message comes again.
-        if reply.response.status().is_success()
-            && let Err(error) = self.store.save_reply(from, message_id, &reply)
-        {
-            return (Answer::bare(StatusCode::SERVICE_UNAVAILABLE), Finding::Deferred { error: error.to_string() });
-        }
-        (Answer::from(reply), finding)
+        let ours = self.store.write_record(&work.settle(&reply, now))?;
+        Ok(ours.then(|| (Answer::from(reply), finding)))
+    }
+
+    /// A message that the sender built anew, or another document under a Message-ID that was used.
+    fn repeat(&self, duplicate: &Duplicate, now: SystemTime) -> Kept {
+        let reply = duplicate.receipt().build(now);
+        let written = match duplicate.settle(&reply, now) {
+            Some(write) => self.store.write_record(&write)?,
+            None => true,
+        };
+        Ok(written.then(|| (Answer::from(reply), Finding::Duplicate)))
     }
 
     /// A receipt that is posted to us finds its message by the Message-ID that it names.
-    fn take_receipt(&self, receipt: &IncomingMdn, mime: &[u8], now: SystemTime) -> Answer {
+    fn take_receipt(&self, receipt: &IncomingMdn, now: SystemTime) -> Answer {
         let start = Instant::now();
         let message_id = receipt.original_message_id().map(|id| id.bare()).unwrap_or_default();
         let settled = match self.store.pending(&message_id) {
             Ok(Some(pending)) => {
                 let outcome = pending.settle(receipt, &self.partner, now);
-                let archived = self.archive(&outcome, mime);
+                let archived = self.archive(&outcome);
                 let noted = archived.and_then(|()| {
                     self.progress(&message_id, |delivery| {
                         delivery.receipt(&outcome);
@@ -233,15 +288,15 @@ impl Company {
     }
 
     /// Keeps a judged receipt. Proof of delivery is final: nothing that comes later replaces it.
-    fn archive(&self, outcome: &Outcome, mime: &[u8]) -> std::io::Result<()> {
+    fn archive(&self, outcome: &Outcome) -> std::io::Result<()> {
         let Some(evidence) = outcome.evidence() else { return Ok(()) };
-        let (id, record) = (evidence.message_id().bare(), evidence.record());
+        let id = evidence.message_id().bare();
         if self.store.evidence(id)?.is_some() {
             return Ok(());
         }
         match outcome {
-            Outcome::Deliver(_) => self.store.save_evidence(id, mime, record)?,
-            _ => self.store.save_complaint(id, mime, record)?,
+            Outcome::Deliver(_) => self.store.save_evidence(id, evidence)?,
+            _ => self.store.save_complaint(id, evidence)?,
         };
         Ok(())
     }
@@ -271,22 +326,17 @@ fn refuse(refused: Refused, now: SystemTime) -> (Answer, Finding) {
     (Answer::from(mdn.build(now)), Finding::Refused { code, error, layers, reference })
 }
 
-fn defer(message: Accepted, error: &std::io::Error) -> (Answer, Finding) {
-    let reply = message.defer(Duration::from_secs(60));
-    (Answer::from(reply), Finding::Deferred { error: error.to_string() })
+fn defer(message: Accepted, error: String) -> (Answer, Finding) {
+    (Answer::from(message.defer(PAUSE)), Finding::Deferred { error })
 }
 
-/// A receipt as a file that mail tools and `openssl cms` read: the MIME header, and the body.
-fn mime(headers: &HeaderMap, body: &Bytes) -> Vec<u8> {
-    let mut file = b"MIME-Version: 1.0\r\n".to_vec();
-    if let Some(content_type) = headers.get("content-type") {
-        file.extend_from_slice(b"Content-Type: ");
-        file.extend_from_slice(content_type.as_bytes());
-        file.extend_from_slice(b"\r\n");
-    }
-    file.extend_from_slice(b"\r\n");
-    file.extend_from_slice(body);
-    file
+/// What is on record as the answer, or that the message is being worked on.
+fn given_again(reply: Reply) -> (Answer, Finding) {
+    let finding = match reply.response.status() {
+        StatusCode::SERVICE_UNAVAILABLE => Finding::Deferred { error: "the message is being worked on".to_owned() },
+        _ => Finding::Duplicate,
+    };
+    (Answer::from(reply), finding)
 }
 
 impl Answer {
@@ -297,25 +347,13 @@ impl Answer {
     }
 }
 
-impl From<StoredReply> for Answer {
-    fn from(reply: StoredReply) -> Self {
-        Self { response: reply.response.to_response(), receipt: reply.receipt }
-    }
-}
-
 impl From<Reply> for Answer {
-    fn from(reply: Reply) -> Self {
-        StoredReply::from(reply).into()
-    }
-}
-
-impl From<Reply> for StoredReply {
     fn from(reply: Reply) -> Self {
         let receipt = match reply.follow_up {
             FollowUp::Post(receipt) => Some(receipt),
             _ => None,
         };
-        Self { response: reply.response, receipt }
+        Self { response: reply.response.to_response(), receipt }
     }
 }
 
@@ -343,5 +381,14 @@ impl Events {
     }
 }
 
+/// An answer, unless the claim to the message is lost.
+type Kept = std::io::Result<Option<(Answer, Finding)>>;
+
+/// How long a claim holds: far longer than a document takes to be stored.
+const LEASE: Duration = Duration::from_secs(300);
+/// Claims to one message before its sender is told to come again.
+const CLAIMS: u32 = 4;
+/// What a sender is told to wait when we cannot store.
+const PAUSE: Duration = Duration::from_secs(60);
 /// How long an event is waited for: longer than the delivery of a receipt may take.
 const EVENT_TIME: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use as2_protocol::bytes::Bytes;
 use as2_protocol::http::{Request, Response};
 use as2_protocol::{Advice, Compression, Identity, MessageBuilder, Outbound, Partner, SendOutcome};
 
-use crate::company::{Arrival, Company, Finding};
+use crate::company::{Arrived, Company, Finding};
 use crate::keys::Credentials;
 use crate::options::Document;
 use crate::story::{Party, Story, describe_answer, list};
@@ -156,7 +156,7 @@ async fn show_case(story: &Story<'_>, case: Case, from: &Party, to: &mut Party) 
 }
 
 /// What the receiver's log says.
-fn show_refusal(story: &Story<'_>, arrival: &Arrival) -> bool {
+fn show_refusal(story: &Story<'_>, arrival: &Arrived) -> bool {
     let Finding::Refused { code, error, layers, reference } = &arrival.finding else {
         story.out.verdict("open", false, "the message was taken", Some(arrival.opening));
         return false;
@@ -171,7 +171,7 @@ fn show_refusal(story: &Story<'_>, arrival: &Arrival) -> bool {
     true
 }
 
-async fn arrival(story: &Story<'_>, party: &mut Party, sent: &Outbound) -> Fallible<Box<Arrival>> {
+async fn arrival(story: &Story<'_>, party: &mut Party, sent: &Outbound) -> Fallible<Box<Arrived>> {
     let arrival = story.arrival(party, sent.pending.message_id().bare()).await;
     Ok(arrival.ok_or("the message did not arrive")?)
 }

@@ -1,40 +1,36 @@
-//! What a company keeps, as plain files: a real application has a database with the same five operations.
+//! What a company keeps, as plain files: a real application has a database with the same operations.
 //!
 //! ```text
 //! outbox/<message>/          request.json pending.json    saved before the first octet leaves
 //!                            receipt.mime evidence.json   the receipt as it came, and what it proves
-//! inbox/<partner>/<message>/ payload/ origin.json         saved before the receipt is written
-//!                            reply.json                   the answer, for a duplicate of the message
-//! parked/                                                 receipts for messages that we do not know
+//! inbox/<partner>/<message>/ record.json                  who works on the message, and how it was answered
+//!                            payload/ origin.json         saved before the receipt is written
+//! parked/<message>/                                       receipts for messages that we do not know
 //! ```
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use as2_protocol::{
-    Accepted, Delivery, EvidenceRecord, IncomingMdn, Outbound, PendingMdn, PendingReceipt, ReceivedPayload,
-    StoredResponse,
+    Accepted, Delivery, Evidence, EvidenceRecord, InboxRecord, InboxWrite, IncomingMdn, MessageKey, Outbound,
+    PendingReceipt, ReceivedPayload,
 };
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// A folder of one company.
 pub(crate) struct Store {
     root: PathBuf,
-}
-
-/// The answer to a message whose payload is stored.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct StoredReply {
-    pub(crate) response: StoredResponse,
-    pub(crate) receipt: Option<PendingMdn>,
+    /// Taken while a record is compared and replaced. A database does that in one statement, and for several processes.
+    records: Mutex<()>,
 }
 
 impl Store {
     pub(crate) fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, records: Mutex::new(()) }
     }
 
     /// Keeps a text beside the rest, such as our certificate.
@@ -71,34 +67,46 @@ impl Store {
     }
 
     /// Archives a receipt and the proof that it is.
-    pub(crate) fn save_evidence(&self, message_id: &str, mime: &[u8], record: &EvidenceRecord) -> io::Result<PathBuf> {
+    pub(crate) fn save_evidence(&self, message_id: &str, evidence: &Evidence) -> io::Result<PathBuf> {
         let folder = self.outbox(message_id);
-        write(&folder.join("receipt.mime"), mime)?;
-        write_json(&folder.join("evidence.json"), record)?;
+        write(&folder.join("receipt.mime"), &mime_file(evidence))?;
+        write_json(&folder.join("evidence.json"), evidence.record())?;
         Ok(folder)
     }
 
     /// Keeps a receipt that proves no delivery, for the people who will look at it.
-    pub(crate) fn save_complaint(&self, message_id: &str, mime: &[u8], record: &EvidenceRecord) -> io::Result<PathBuf> {
+    pub(crate) fn save_complaint(&self, message_id: &str, evidence: &Evidence) -> io::Result<PathBuf> {
         let folder = self.outbox(message_id);
-        write(&folder.join("refusal.mime"), mime)?;
-        write_json(&folder.join("refusal.json"), record)?;
+        write(&folder.join("refusal.mime"), &mime_file(evidence))?;
+        write_json(&folder.join("refusal.json"), evidence.record())?;
         Ok(folder)
     }
 
-    /// Keeps a receipt whose message is not known, or not yet.
-    pub(crate) fn park(&self, receipt: &IncomingMdn) -> io::Result<PathBuf> {
+    /// Keeps a receipt whose message is not known, or not yet. One that comes twice is kept once, and none replaces
+    /// another.
+    pub(crate) fn park(&self, receipt: &IncomingMdn) -> io::Result<()> {
         let id = receipt.original_message_id().map_or_else(|| "no-message-id".to_owned(), |id| id.bare());
-        let path = self.root.join("parked").join(file_name(&id)).with_extension("json");
-        write_json(&path, receipt)?;
-        Ok(path)
+        write_json(&self.parked_folder(&id).join(hexadecimal(&receipt.digest())).with_extension("json"), receipt)
+    }
+
+    /// The receipts that were put aside for a message.
+    pub(crate) fn parked(&self, message_id: &str) -> io::Result<Vec<IncomingMdn>> {
+        let folder = match fs::read_dir(self.parked_folder(message_id)) {
+            Ok(folder) => folder,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let paths = folder.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+        let whole = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+        let read: io::Result<Vec<_>> = whole.map(|path| read_json(path)).collect();
+        Ok(read?.into_iter().flatten().collect())
     }
 
     /// Keeps a received document and the proof of its origin; gives the path of the document.
     ///
     /// The place follows from sender and Message-ID alone: a message that comes again after a crash overwrites itself.
-    pub(crate) fn save_message(&self, from: &str, message_id: &str, message: &Accepted) -> io::Result<PathBuf> {
-        let folder = self.inbox(from, message_id);
+    pub(crate) fn save_message(&self, key: &MessageKey, message: &Accepted) -> io::Result<PathBuf> {
+        let folder = self.inbox(key);
         if let Some(evidence) = message.evidence() {
             write_json(&folder.join("origin.json"), evidence.record())?;
         }
@@ -107,23 +115,37 @@ impl Store {
         Ok(path)
     }
 
-    /// The answer that was given to a message; `None` if it was never accepted.
-    pub(crate) fn reply(&self, from: &str, message_id: &str) -> io::Result<Option<StoredReply>> {
-        read_json(&self.inbox(from, message_id).join("reply.json"))
+    /// What is on record about a message that was received; `None` if it is new.
+    pub(crate) fn record(&self, key: &MessageKey) -> io::Result<Option<InboxRecord>> {
+        read_json(&self.inbox(key).join("record.json"))
     }
 
-    /// Keeps the answer to a message.
-    pub(crate) fn save_reply(&self, from: &str, message_id: &str, reply: &StoredReply) -> io::Result<()> {
-        write_json(&self.inbox(from, message_id).join("reply.json"), reply)
+    /// Replaces a record if it is still as it was read; tells whether it was.
+    pub(crate) fn write_record(&self, write: &InboxWrite) -> io::Result<bool> {
+        let _records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let unchanged = self.record(write.key())?.map(|record| record.fence()) == write.replaces();
+        if unchanged {
+            write_json(&self.inbox(write.key()).join("record.json"), write.record())?;
+        }
+        Ok(unchanged)
     }
 
     fn outbox(&self, message_id: &str) -> PathBuf {
         self.root.join("outbox").join(file_name(message_id))
     }
 
-    fn inbox(&self, from: &str, message_id: &str) -> PathBuf {
-        self.root.join("inbox").join(file_name(from)).join(file_name(message_id))
+    fn inbox(&self, key: &MessageKey) -> PathBuf {
+        self.root.join("inbox").join(file_name(key.from())).join(file_name(key.message_id()))
     }
+
+    fn parked_folder(&self, message_id: &str) -> PathBuf {
+        self.root.join("parked").join(file_name(message_id))
+    }
+}
+
+/// A receipt as a file that mail tools and `openssl cms` read.
+fn mime_file(evidence: &Evidence) -> Vec<u8> {
+    [b"MIME-Version: 1.0\r\n", evidence.receipt().mime()].concat()
 }
 
 /// A partner's text as a file name: what is short and harmless stays readable, anything else becomes a hash.
@@ -135,8 +157,11 @@ fn file_name(text: &str) -> String {
     if text.len() <= 100 && text.bytes().all(harmless) && outer.into_iter().all(|octet| octet.is_some_and(edges)) {
         return text.to_owned();
     }
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().fold("sha256=".to_owned(), |name, octet| format!("{name}{octet:02x}"))
+    format!("sha256={}", hexadecimal(&Sha256::digest(text.as_bytes())))
+}
+
+fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |text, octet| format!("{text}{octet:02x}"))
 }
 
 /// The name that the sender gave the document, if it is one that can do no harm here.

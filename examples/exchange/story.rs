@@ -11,7 +11,7 @@ use as2_protocol::{
 };
 
 use crate::Fallible;
-use crate::company::{Arrival, Company, Event, Events, Finding};
+use crate::company::{Arrived, Company, Event, Events, Finding};
 use crate::http::Client;
 use crate::options::Document;
 use crate::terminal::{Terminal, duration, number, octets};
@@ -154,7 +154,7 @@ impl Story<'_> {
     }
 
     /// What the receiver's server says about a message.
-    pub(crate) async fn arrival(&self, party: &mut Party, message_id: &str) -> Option<Box<Arrival>> {
+    pub(crate) async fn arrival(&self, party: &mut Party, message_id: &str) -> Option<Box<Arrived>> {
         let wanted = |event| match event {
             Event::Message(arrival) if arrival.message_id == message_id => Ok(arrival),
             other => Err(other),
@@ -162,7 +162,7 @@ impl Story<'_> {
         party.events.next(wanted, |text| self.out.step("log", text, None)).await
     }
 
-    fn show_arrival(&self, arrival: &Arrival) {
+    fn show_arrival(&self, arrival: &Arrived) {
         match &arrival.finding {
             Finding::Stored { layers, authenticity, mic, size, path } => {
                 self.out.step("open", list(layers), Some(arrival.opening));

@@ -133,6 +133,13 @@ impl IncomingMdn {
         self.signed.is_some()
     }
 
+    /// The receipt as it came: a MIME entity, with those HTTP header fields that belong to it. As a file, mail tools and
+    /// `openssl cms -verify` read it.
+    #[must_use]
+    pub fn mime(&self) -> &[u8] {
+        &self.raw.entity.0
+    }
+
     /// What was tolerated when it was read.
     #[must_use]
     pub fn notes(&self) -> &[Note] {
