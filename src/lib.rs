@@ -66,6 +66,11 @@
 //! # }
 //! ```
 //!
+//! # Messages that come again
+//! A sender who missed the answer sends the same message again, and several replicas may take it at once. [`Claim`] tells
+//! whose turn it is: [`Arrival`] names the message and digests its octets, [`InboxRecord`] is what a table keeps about it,
+//! and [`InboxWrite`] the one conditional write that the table must offer.
+//!
 //! # Features
 //! | feature | default | what it adds |
 //! |---|---|---|

@@ -13,6 +13,7 @@ mod answered;
 mod called;
 mod judged;
 mod paced;
+mod repeated;
 mod sent;
 mod taken;
 
@@ -147,6 +148,7 @@ fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 fn rows() -> Vec<Row> {
     let files = [sent::rows(), taken::rows(), answered::rows(), judged::rows(), called::rows(), paced::rows()];
     files.into_iter().flatten().collect()
+    [sent::rows(), taken::rows(), answered::rows(), called::rows(), repeated::rows()].into_iter().flatten().collect()
 }
 
 #[test]

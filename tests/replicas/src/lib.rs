@@ -95,9 +95,9 @@ impl Store {
     pub fn next(&self, replica: usize, now: SystemTime) -> Result<Option<(i64, SpooledMessage)>> {
         let sql = "SELECT number, request FROM requests
                    WHERE replica = ? AND reply IS NULL AND not_before <= ? ORDER BY number LIMIT 1";
-        let row = self.db.query_row(sql, params![replica as i64, seconds(now)], |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?))
-        });
+        let row = self
+            .db
+            .query_row(sql, params![replica as i64, seconds(now)], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
         Ok(row.optional()?.map(|(number, json)| (number, serde_json::from_str(&json).expect("a message"))))
     }
 
