@@ -175,6 +175,23 @@ fn stored_messages_can_still_be_sent_and_opened() {
 }
 
 #[test]
+fn records_of_received_messages_still_answer_what_comes_again() {
+    let request: StoredRequest = stored("stored_request");
+    let record: InboxRecord = stored("inbox_record");
+    let first: Reply = stored("reply");
+    let envelope = envelope(request.to_request());
+    let arrival = envelope.arrival();
+    assert_eq!(arrival.known(Some(&record), &alice(), now()).as_ref(), Some(&first), "octets are digested as then");
+    let order = envelope.open(&worked_identity("bob"), Some(&alice()), now()).unwrap();
+    assert_eq!(record.disposition(), Some(&Disposition::processed()));
+    let mut early = golden("inbox_record");
+    early["answers"] = serde_json::json!([]);
+    let early: InboxRecord = serde_json::from_value(early).unwrap();
+    let claim = order.claim(&arrival, Some(&early), std::time::Duration::from_secs(60), now());
+    assert!(matches!(claim, Claim::Duplicate(duplicate) if !duplicate.is_changed()), "and documents are");
+}
+
+#[test]
 fn stored_origins_can_still_be_verified() {
     let record: OriginRecord = stored("origin_record");
     let evidence = record.verify(&CryptoProvider::rustcrypto()).unwrap();
