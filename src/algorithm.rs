@@ -3,16 +3,28 @@
 //! The types are closed enums that may grow, not open identifiers: an algorithm takes effect only when
 //! the crate knows its wire names, its sizes and what it may be combined with.
 
+mod pss;
+mod signature;
+
 use const_oid::ObjectIdentifier;
+
+pub use pss::PssParameters;
+pub use signature::{EcCurve, SignatureFamily, SignatureScheme};
 
 /// A message digest, as named by `micalg`, `Received-content-MIC` and CMS (RFC 5754, RFC 8551 section 3.5.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum DigestAlgorithm {
+    /// MD5: broken; read in signatures of old partners where a profile names it (feature `legacy`), never written.
+    #[cfg_attr(feature = "serde", serde(rename = "md5"))]
+    Md5,
     /// SHA-1: a MIC digest that old partners still ask for; no security is drawn from it.
     #[cfg_attr(feature = "serde", serde(rename = "sha-1"))]
     Sha1,
+    /// SHA-224: read in signatures where a profile names it (feature `legacy`), never written.
+    #[cfg_attr(feature = "serde", serde(rename = "sha-224"))]
+    Sha224,
     /// SHA-256, the default of this crate.
     #[cfg_attr(feature = "serde", serde(rename = "sha-256"))]
     Sha256,
@@ -26,7 +38,13 @@ pub enum DigestAlgorithm {
 
 impl DigestAlgorithm {
     /// Every digest that this crate knows, weakest first.
-    pub const ALL: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
+    pub const ALL: [Self; 6] = [Self::Md5, Self::Sha1, Self::Sha224, Self::Sha256, Self::Sha384, Self::Sha512];
+
+    /// The digests that need no opt-in as MIC of a receipt, weakest first: SHA-1 and the usual ones of SHA-2.
+    pub const MICS: [Self; 4] = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
+
+    /// The digests that this crate signs with, and accepts in signatures by default.
+    pub const STRONG: [Self; 3] = [Self::Sha256, Self::Sha384, Self::Sha512];
 
     /// Reads a `micalg` name in any spelling met in the field.
     ///
@@ -44,7 +62,9 @@ impl DigestAlgorithm {
         let lower = name.trim().trim_matches('"').to_ascii_lowercase();
         let bare = lower.strip_prefix("rsa-").unwrap_or(&lower);
         match bare {
+            "md5" | "md-5" => Some(Self::Md5),
             "sha1" | "sha-1" => Some(Self::Sha1),
+            "sha224" | "sha-224" | "sha2-224" | "sha2_224" => Some(Self::Sha224),
             // Azure Logic Apps can be set to write `sha2` for SHA-256 and `sha2_256` and the like.
             "sha256" | "sha-256" | "sha2-256" | "sha2_256" | "sha2" => Some(Self::Sha256),
             "sha384" | "sha-384" | "sha2-384" | "sha2_384" => Some(Self::Sha384),
@@ -57,7 +77,9 @@ impl DigestAlgorithm {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Md5 => "md5",
             Self::Sha1 => "sha-1",
+            Self::Sha224 => "sha-224",
             Self::Sha256 => "sha-256",
             Self::Sha384 => "sha-384",
             Self::Sha512 => "sha-512",
@@ -68,7 +90,9 @@ impl DigestAlgorithm {
     #[must_use]
     pub const fn legacy_name(self) -> &'static str {
         match self {
+            Self::Md5 => "md5",
             Self::Sha1 => "sha1",
+            Self::Sha224 => "sha224",
             Self::Sha256 => "sha256",
             Self::Sha384 => "sha384",
             Self::Sha512 => "sha512",
@@ -79,16 +103,31 @@ impl DigestAlgorithm {
     #[must_use]
     pub const fn output_len(self) -> usize {
         match self {
+            Self::Md5 => 16,
             Self::Sha1 => 20,
+            Self::Sha224 => 28,
             Self::Sha256 => 32,
             Self::Sha384 => 48,
             Self::Sha512 => 64,
         }
     }
 
+    /// Whether this crate signs with it, and accepts it in signatures by default.
+    #[must_use]
+    pub const fn is_strong(self) -> bool {
+        matches!(self, Self::Sha256 | Self::Sha384 | Self::Sha512)
+    }
+
+    /// Whether a MIC is computed with it without an agreement that names it.
+    pub(crate) const fn is_usual(self) -> bool {
+        !matches!(self, Self::Md5 | Self::Sha224)
+    }
+
     pub(crate) const fn oid(self) -> ObjectIdentifier {
         match self {
+            Self::Md5 => ObjectIdentifier::new_unwrap("1.2.840.113549.2.5"),
             Self::Sha1 => ObjectIdentifier::new_unwrap("1.3.14.3.2.26"),
+            Self::Sha224 => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.4"),
             Self::Sha256 => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1"),
             Self::Sha384 => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2"),
             Self::Sha512 => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3"),
@@ -185,32 +224,6 @@ impl CipherAlgorithm {
 impl std::fmt::Display for CipherAlgorithm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-/// How a signature is made: the public-key algorithm together with its digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SignatureScheme {
-    /// RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2), the scheme that every AS2 product verifies.
-    RsaPkcs1v15(DigestAlgorithm),
-}
-
-impl SignatureScheme {
-    /// The digest that is signed.
-    #[must_use]
-    pub const fn digest(self) -> DigestAlgorithm {
-        match self {
-            Self::RsaPkcs1v15(digest) => digest,
-        }
-    }
-}
-
-impl std::fmt::Display for SignatureScheme {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::RsaPkcs1v15(digest) => write!(f, "rsa-pkcs1-v1.5 with {digest}"),
-        }
     }
 }
 

@@ -15,12 +15,14 @@ use sha2::{Digest, Sha256};
 use x509_parser::prelude::{ASN1Time, FromDer, X509Name};
 
 mod der;
+mod key;
 mod names;
 mod role;
 
 pub use role::{CertificateUse, Whose};
 
-use der::{Element, Reader, tag};
+use der::{Reader, tag};
+pub(crate) use key::KeyKind;
 
 /// An X.509 certificate (RFC 5280), kept as the octets that were read. Cheap to clone; equal if the octets are.
 ///
@@ -58,7 +60,7 @@ struct Fields {
     not_before: SystemTime,
     not_after: SystemTime,
     key_usage: Option<KeyUsage>,
-    rsa_bits: Option<usize>,
+    key_kind: KeyKind,
 }
 
 /// Why a certificate could not be read.
@@ -183,7 +185,7 @@ impl Certificate {
     /// Whether messages may be encrypted to this certificate: no key usage; keyEncipherment for RSA keys, keyAgreement
     /// for others (RFC 5753 section 7).
     pub(crate) fn permits_encryption(&self) -> bool {
-        self.key_usage().is_none_or(|usage| match self.rsa_bits() {
+        self.key_usage().is_none_or(|usage| match self.key_kind().rsa_bits() {
             Some(_) => usage.key_encipherment(),
             None => usage.key_agreement(),
         })
@@ -191,7 +193,7 @@ impl Certificate {
 
     /// Whether it may be calculated with although a stranger sent it: huge RSA keys may not.
     pub(crate) fn is_small(&self) -> bool {
-        self.rsa_bits().is_none_or(|bits| bits <= MAX_STRANGER_BITS)
+        self.key_kind().rsa_bits().is_none_or(|bits| bits <= MAX_STRANGER_BITS)
     }
 
     /// The whole SubjectPublicKeyInfo.
@@ -214,9 +216,9 @@ impl Certificate {
         self.0.fields.subject_key_id.as_ref().map(|range| self.slice(range))
     }
 
-    /// Bits of the modulus, if the key is an RSA one for any use (rsaEncryption).
-    pub(crate) fn rsa_bits(&self) -> Option<usize> {
-        self.0.fields.rsa_bits
+    /// What kind of public key it holds.
+    pub(crate) fn key_kind(&self) -> KeyKind {
+        self.0.fields.key_kind
     }
 
     fn slice(&self, range: &Range<usize>) -> &[u8] {
@@ -323,7 +325,7 @@ impl Fields {
             serial: serial.content,
             issuer: issuer.whole,
             subject: subject.whole,
-            rsa_bits: rsa_bits(tbs.inside(&spki)),
+            key_kind: KeyKind::read(tbs.inside(&spki)),
             spki: spki.whole,
             subject_key_id: None,
             subject_alt_name: None,
@@ -394,22 +396,6 @@ fn read_time(reader: &mut Reader<'_>, part: &'static str) -> Result<SystemTime, 
     let epoch = SystemTime::UNIX_EPOCH;
     let instant = if time.timestamp() < 0 { epoch.checked_sub(since) } else { epoch.checked_add(since) };
     instant.ok_or(malformed)
-}
-
-/// Bits of the modulus of an rsaEncryption key; `None` for every other key, and for one that cannot be read.
-fn rsa_bits(mut spki: Reader<'_>) -> Option<usize> {
-    const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-    let algorithm = spki.expect(tag::SEQUENCE, "algorithm").ok()?;
-    let oid = spki.inside(&algorithm).expect(tag::OID, "algorithm").ok()?;
-    let bits = spki.expect(tag::BIT_STRING, "subjectPublicKey").ok()?;
-    let bits = Element { whole: bits.whole, content: bits.content.start.checked_add(1)?..bits.content.end };
-    let mut key = spki.inside(&bits);
-    let key = spki.inside(&key.expect(tag::SEQUENCE, "RSAPublicKey").ok()?).expect(tag::INTEGER, "modulus").ok()?;
-    let modulus = spki.octets(&key.content);
-    let zeros = modulus.iter().take_while(|octet| **octet == 0).count();
-    let first = modulus.get(zeros).filter(|_| spki.octets(&oid.content) == RSA_ENCRYPTION)?;
-    let unused = usize::try_from(first.leading_zeros()).ok()?;
-    ((modulus.len() - zeros) * 8).checked_sub(unused)
 }
 
 /// A name for people. Control characters, which could forge lines in a log, are replaced.

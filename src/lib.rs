@@ -133,10 +133,16 @@ mod url;
 pub use algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
 pub use bytes;
 pub use certificate::{Certificate, CertificateError, CertificateUse, KeyUsage, Whose};
+pub use algorithm::{
+    CipherAlgorithm, DigestAlgorithm, EcCurve, KeyTransport, PssParameters, SignatureFamily, SignatureScheme,
+};
+pub use certificate::{Certificate, CertificateError, KeyUsage};
 pub use cms::{Error as CmsError, ErrorKind as CmsErrorKind};
 #[cfg(feature = "rustcrypto")]
 pub use crypto::RsaPrivateKey;
 pub use crypto::{CryptoProvider, KeyError, RemoteKey};
+pub use crypto::{EcPrivateKey, Ed25519PrivateKey, RsaPrivateKey};
+pub use crypto::{KeyError, RemoteKey};
 pub use delivery::{Delivery, GiveUp, NextStep};
 pub use endpoint::{AuthState, AuthStep, AuthorizeError, SecretFault};
 pub use error::{

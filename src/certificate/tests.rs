@@ -53,7 +53,7 @@ fn fields_are_those_that_openssl_prints() {
     // date -u -d 'Nov 23 23:12:46 2026' +%s; date -u -d 'Nov 17 23:12:46 2051' +%s
     assert_eq!(certificate.not_before(), at(1_795_475_566));
     assert_eq!(certificate.not_after(), at(2_583_875_566));
-    assert_eq!(certificate.rsa_bits(), Some(2048));
+    assert_eq!(certificate.key_kind(), KeyKind::Rsa { bits: 2048 });
     // openssl x509 -pubkey -noout | openssl pkey -pubin -outform DER | sha256sum
     let spki: [u8; 32] = Sha256::digest(certificate.spki_der()).into();
     assert_eq!(hex(&spki), "4451b88f5078308daa8551fa524b19adf8f7297ef69ef52bc12b1897e01490c9");
@@ -80,7 +80,7 @@ fn key_usage_decides_what_is_permitted() {
 #[test]
 fn other_key_algorithms_have_no_rsa_size() {
     let certificate = Certificate::from_pem(EC).unwrap();
-    assert_eq!(certificate.rsa_bits(), None);
+    assert_eq!(certificate.key_kind(), None);
     assert_eq!(certificate.subject(), "CN=bob");
 }
 
@@ -163,7 +163,7 @@ fn no_changed_octet_makes_it_panic() {
             let mut changed = der.clone();
             changed[at] = value;
             if let Ok(certificate) = Certificate::from_der(changed) {
-                let _ = (certificate.spki_der(), certificate.subject(), certificate.rsa_bits());
+                let _ = (certificate.spki_der(), certificate.subject(), certificate.key_kind());
             }
         }
     }

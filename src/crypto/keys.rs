@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::DigestValue;
 use crate::algorithm::{DigestAlgorithm, KeyTransport, SignatureScheme};
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, KeyKind};
 
 /// A private key that signs messages and MDNs.
 ///
@@ -67,6 +67,9 @@ pub enum KeyError {
     /// The key refused the input. It carries no reason on purpose, for a reason is an oracle.
     #[error("the key rejected the input")]
     Rejected,
+    /// The key signs the message itself, and the request holds the digest only.
+    #[error("the key signs the message itself, and only its digest is at hand")]
+    NeedsMessage,
     /// The key cannot do what was asked of it.
     #[error("the key does not support this operation")]
     Unsupported,
@@ -80,6 +83,7 @@ impl KeyError {
             Self::Deferred => "KEY_DEFERRED",
             Self::Unavailable(_) => "KEY_UNAVAILABLE",
             Self::Rejected => "KEY_REJECTED",
+            Self::NeedsMessage => "KEY_NEEDS_MESSAGE",
             Self::Unsupported => "KEY_UNSUPPORTED",
         }
     }
@@ -197,7 +201,7 @@ impl fmt::Debug for SecretBytes {
 pub struct RemoteKey {
     name: String,
     public_key: Vec<u8>,
-    rsa_bits: Option<usize>,
+    kind: KeyKind,
     rejection_secret: SecretBytes,
 }
 
@@ -211,7 +215,7 @@ impl RemoteKey {
         Self {
             name: name.into(),
             public_key: certificate.spki_der().to_vec(),
-            rsa_bits: certificate.rsa_bits(),
+            kind: certificate.key_kind(),
             rejection_secret: SecretBytes::new(rejection_secret.to_vec()),
         }
     }
@@ -225,7 +229,10 @@ impl RemoteKey {
 
 impl fmt::Debug for RemoteKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteKey").field("name", &self.name).field("rsa_bits", &self.rsa_bits).finish_non_exhaustive()
+        f.debug_struct("RemoteKey")
+            .field("name", &self.name)
+            .field("key", &self.kind.to_string())
+            .finish_non_exhaustive()
     }
 }
 
@@ -235,20 +242,15 @@ impl SigningKey for RemoteKey {
     }
 
     fn schemes(&self) -> Vec<SignatureScheme> {
-        if self.rsa_bits.is_some() { rsa_schemes() } else { Vec::new() }
+        schemes_of(self.kind)
     }
 
     fn signature_len(&self, scheme: SignatureScheme) -> Option<usize> {
-        match scheme {
-            SignatureScheme::RsaPkcs1v15(_) => self.rsa_bits.map(|bits| bits.div_ceil(8)),
-        }
+        signature_len(self.kind, scheme)
     }
 
     fn sign(&self, request: &SignRequest) -> Result<Vec<u8>, KeyError> {
-        match request.scheme {
-            SignatureScheme::RsaPkcs1v15(_) if self.rsa_bits.is_some() => Err(KeyError::Deferred),
-            SignatureScheme::RsaPkcs1v15(_) => Err(KeyError::Unsupported),
-        }
+        Err(if self.kind.permits(request.scheme) { KeyError::Deferred } else { KeyError::Unsupported })
     }
 }
 
@@ -259,7 +261,7 @@ impl DecryptingKey for RemoteKey {
 
     fn unwrap_key(&self, request: &UnwrapRequest) -> Result<SecretBytes, KeyError> {
         match request.transport {
-            KeyTransport::RsaPkcs1v15 if self.rsa_bits.is_some() => Err(KeyError::Deferred),
+            KeyTransport::RsaPkcs1v15 if matches!(self.kind, KeyKind::Rsa { .. }) => Err(KeyError::Deferred),
             KeyTransport::RsaPkcs1v15 => Err(KeyError::Unsupported),
         }
     }
@@ -269,11 +271,31 @@ impl DecryptingKey for RemoteKey {
     }
 }
 
-/// What every RSA key of this crate can sign with; whether SHA-1 may be used is decided by policy, not by the key.
-pub(crate) fn rsa_schemes() -> Vec<SignatureScheme> {
-    [DigestAlgorithm::Sha256, DigestAlgorithm::Sha384, DigestAlgorithm::Sha512, DigestAlgorithm::Sha1]
-        .map(SignatureScheme::RsaPkcs1v15)
-        .to_vec()
+/// What keys of a kind can sign with, preferred schemes first; whether SHA-1 may be used is decided by policy, not here.
+pub(crate) fn schemes_of(kind: KeyKind) -> Vec<SignatureScheme> {
+    let strong = DigestAlgorithm::STRONG;
+    let own = match kind {
+        KeyKind::RsaPss { restriction: Some(restriction), .. } => Some(SignatureScheme::RsaPss(restriction)),
+        _ => None,
+    };
+    let pkcs1v15 = strong.into_iter().chain([DigestAlgorithm::Sha1]).map(SignatureScheme::RsaPkcs1v15);
+    let all = pkcs1v15
+        .chain(strong.map(SignatureScheme::rsa_pss))
+        .chain(strong.map(SignatureScheme::Ecdsa))
+        .chain([SignatureScheme::Ed25519]);
+    let usual = all.filter(|scheme| kind.permits(*scheme) && Some(*scheme) != own);
+    own.into_iter().filter(|scheme| scheme.digest().is_strong()).chain(usual).collect()
+}
+
+/// Octets of a signature, where every one has the same length.
+pub(crate) fn signature_len(kind: KeyKind, scheme: SignatureScheme) -> Option<usize> {
+    match (kind.permits(scheme), scheme) {
+        (true, SignatureScheme::RsaPkcs1v15(_) | SignatureScheme::RsaPss(_)) => {
+            kind.rsa_bits().map(|bits| bits.div_ceil(8))
+        }
+        (true, SignatureScheme::Ed25519) => Some(64),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -306,7 +328,7 @@ mod tests {
     fn secrets_stay_out_of_debug() {
         let debug = format!("{:?} {:?}", remote(), SecretBytes::new(vec![0x5a; 4]));
         assert_eq!(
-            debug, "RemoteKey { name: \"hsm/7\", rsa_bits: Some(2048), .. } SecretBytes { .. }",
+            debug, "RemoteKey { name: \"hsm/7\", key: \"RSA of 2048 bits\", .. } SecretBytes { .. }",
             "neither the secret nor its length is shown"
         );
         assert!(SecretBytes::default().is_empty());

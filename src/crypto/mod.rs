@@ -14,8 +14,6 @@ mod value;
 use std::fmt;
 use std::sync::Arc;
 
-#[cfg(feature = "rustcrypto")]
-pub(crate) use keys::rsa_schemes;
 pub use keys::{DecryptingKey, KeyError, RemoteKey, SecretBytes, SignRequest, SigningKey, UnwrapRequest};
 #[cfg(feature = "renewal")]
 pub(crate) use rustcrypto::generate;
@@ -24,7 +22,9 @@ pub(crate) use rustcrypto::password;
 #[cfg(feature = "rustcrypto")]
 pub(crate) use rustcrypto::public;
 #[cfg(feature = "rustcrypto")]
-pub use rustcrypto::{LoadKeyError, RsaPrivateKey};
+pub(crate) use keys::{schemes_of, signature_len};
+#[cfg(feature = "rustcrypto")]
+pub use rustcrypto::{EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey};
 pub use value::{DigestValue, Tag};
 
 use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
@@ -288,6 +288,9 @@ pub enum VerifyError {
     /// The public key is malformed, out of bounds or of another algorithm.
     #[error("the public key cannot be used for this signature scheme")]
     InvalidKey,
+    /// The scheme signs the message itself, and that is not at hand.
+    #[error("the signature covers the message itself, which is not at hand")]
+    NeedsMessage,
     /// The signature is not one over this digest under this key.
     #[error("invalid signature")]
     InvalidSignature,

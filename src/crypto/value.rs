@@ -20,6 +20,18 @@ impl DigestValue {
         (bytes.len() == algorithm.output_len()).then(|| Self { algorithm, bytes: bytes.to_vec() })
     }
 
+    /// An MD5 digest.
+    #[must_use]
+    pub fn md5(bytes: [u8; 16]) -> Self {
+        Self { algorithm: DigestAlgorithm::Md5, bytes: bytes.to_vec() }
+    }
+
+    /// A SHA-224 digest.
+    #[must_use]
+    pub fn sha224(bytes: [u8; 28]) -> Self {
+        Self { algorithm: DigestAlgorithm::Sha224, bytes: bytes.to_vec() }
+    }
+
     /// A SHA-1 digest.
     #[must_use]
     pub fn sha1(bytes: [u8; 20]) -> Self {

@@ -1,7 +1,7 @@
 //! What is wrong, and what should be looked at, in an agreement together with its certificates.
 
 use super::Inner;
-use crate::certificate::{Certificate, CertificateUse};
+use crate::certificate::{Certificate, CertificateUse, KeyKind};
 use crate::note::Note;
 use crate::profile::{Contradiction, EndpointTerms, ReceiptKind, Requirement, Strictness};
 use crate::trust::{permits, purpose};
@@ -79,7 +79,7 @@ pub(super) fn contradictions(inner: &Inner) -> Vec<Contradiction> {
     }
     for own in &inner.encryption {
         claim(
-            own.certificate.rsa_bits().is_some(),
+            matches!(own.certificate.key_kind(), KeyKind::Rsa { .. }),
             "send.encrypt",
             &format!("the certificate of {} to encrypt to does not hold an RSA key", own.certificate.subject()),
             "ask the partner for another one",

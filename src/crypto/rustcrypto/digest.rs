@@ -1,4 +1,4 @@
-//! Digests: SHA-1 and SHA-2 (FIPS 180-4).
+//! Digests: SHA-1 and SHA-2 (FIPS 180-4), and MD5 (RFC 1321) for old signatures.
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
@@ -11,6 +11,16 @@ pub(super) struct Digests;
 impl DigestProvider for Digests {
     fn start(&self, algorithm: DigestAlgorithm) -> Option<Box<dyn DigestContext>> {
         Some(match algorithm {
+            #[cfg(feature = "legacy")]
+            DigestAlgorithm::Md5 => {
+                Box::new(Context(md5::Md5::new(), |digest| DigestValue::md5(digest.finalize().into())))
+            }
+            #[cfg(feature = "legacy")]
+            DigestAlgorithm::Sha224 => {
+                Box::new(Context(sha2::Sha224::new(), |digest| DigestValue::sha224(digest.finalize().into())))
+            }
+            #[cfg(not(feature = "legacy"))]
+            DigestAlgorithm::Md5 | DigestAlgorithm::Sha224 => return None,
             DigestAlgorithm::Sha1 => {
                 Box::new(Context(Sha1::new(), |digest| DigestValue::sha1(digest.finalize().into())))
             }

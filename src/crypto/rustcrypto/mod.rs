@@ -2,18 +2,26 @@
 
 mod cipher;
 mod digest;
+mod ec;
+mod ed25519;
 mod gcm;
 #[cfg(feature = "renewal")]
 pub(crate) mod generate;
+mod load;
 #[cfg(feature = "pkcs12")]
 pub(crate) mod password;
+mod pss;
 pub(crate) mod public;
 mod rsa;
 mod rsa_public;
+mod verify;
 
 use std::sync::Arc;
 
-pub use self::rsa::{LoadKeyError, RsaPrivateKey};
+pub use self::ec::EcPrivateKey;
+pub use self::ed25519::Ed25519PrivateKey;
+pub use self::load::LoadKeyError;
+pub use self::rsa::RsaPrivateKey;
 
 use super::{CryptoProvider, RandomError, SecureRandom};
 
@@ -21,7 +29,7 @@ pub(super) fn provider() -> CryptoProvider {
     CryptoProvider::new(
         Arc::new(digest::Digests),
         Arc::new(cipher::Ciphers),
-        Arc::new(rsa_public::Verifiers),
+        Arc::new(verify::Verifiers),
         Arc::new(rsa_public::KeyTransports),
         Arc::new(SystemRandom),
     )

@@ -4,21 +4,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use ::rsa::Pkcs1v15Encrypt;
-use ::rsa::traits::{PrivateKeyParts, PublicKeyParts};
+use ::rsa::traits::PrivateKeyParts;
 use pkcs1::DecodeRsaPrivateKey;
 use pkcs8::EncodePublicKey;
-use pkcs8::der::Decode;
-use pkcs8::der::asn1::AnyRef;
-use rustls_pki_types::pem::{PemObject, SectionKind};
+use pkcs8::der::{Decode, Encode};
+use rustls_pki_types::pem::SectionKind;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::rsa_public::{MODULUS_BITS, modulus_bits, signature_padding};
-use super::{RngAdapter, SystemRandom};
-use crate::algorithm::{KeyTransport, SignatureScheme};
-use crate::crypto::{DecryptingKey, KeyError, SecretBytes, SignRequest, SigningKey, UnwrapRequest, rsa_schemes};
+use super::load::{LoadKeyError, private_key_info, section};
+use super::rsa_public::{MODULUS_BITS, PSS_ALGORITHM, modulus_bits, signature_padding};
+use super::{RngAdapter, SystemRandom, pss};
+use crate::algorithm::{KeyTransport, PssParameters, SignatureScheme};
+use crate::certificate::KeyKind;
+use crate::crypto::{
+    DecryptingKey, KeyError, SecretBytes, SignRequest, SigningKey, UnwrapRequest, schemes_of, signature_len,
+};
 
-/// An RSA private key: it signs with RSASSA-PKCS1-v1_5 and unwraps with RSAES-PKCS1-v1_5 (RFC 8017).
+/// An RSA private key: it signs with RSASSA-PKCS1-v1_5 and RSASSA-PSS, and unwraps with RSAES-PKCS1-v1_5 (RFC 8017).
+///
+/// A key that its file restricts to RSASSA-PSS (id-RSASSA-PSS, RFC 4055 section 1.2) does nothing else, and keeps to
+/// the parameters that may stand with it.
 ///
 /// Every private operation is blinded. Unwrapping rejects implicitly: a wrapped key with a bad padding yields
 /// octets that look like any others. Cheap to clone; `Debug` shows the size only; wiped when the last clone goes.
@@ -40,41 +46,7 @@ struct Inner {
     key: ::rsa::PrivateKey,
     public_key: Vec<u8>,
     rejection_secret: SecretBytes,
-}
-
-/// Why a private key could not be loaded. No part of the key is shown.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadKeyError {
-    /// The PEM text is broken, or holds no section of the kind that was asked for.
-    #[error("no private key of this kind in the PEM text")]
-    NoKey,
-    /// The key is encrypted with a passphrase; decrypt it first.
-    #[error("the private key is encrypted")]
-    Encrypted,
-    /// The structure cannot be read, or its numbers do not make an RSA key.
-    #[error("malformed private key")]
-    Malformed,
-    /// The key is for another algorithm, named by its object identifier.
-    #[error("not an RSA key but one of algorithm {0}")]
-    Algorithm(String),
-    /// The modulus has fewer than 1024 or more than 16384 bits.
-    #[error("RSA key of {0} bits")]
-    Size(usize),
-}
-
-impl LoadKeyError {
-    /// A stable code.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::NoKey => "KEY_NOT_FOUND",
-            Self::Encrypted => "KEY_ENCRYPTED",
-            Self::Malformed => "KEY_MALFORMED",
-            Self::Algorithm(_) => "KEY_ALGORITHM",
-            Self::Size(_) => "KEY_SIZE",
-        }
-    }
+    kind: KeyKind,
 }
 
 impl RsaPrivateKey {
@@ -83,14 +55,29 @@ impl RsaPrivateKey {
     /// # Errors
     /// [`LoadKeyError`] if it is malformed, encrypted, of another algorithm or too short or long.
     pub fn from_pkcs8_der(der: &[u8]) -> Result<Self, LoadKeyError> {
-        let Ok(info) = pkcs8::PrivateKeyInfoRef::from_der(der) else {
-            return Err(if is_encrypted(der) { LoadKeyError::Encrypted } else { LoadKeyError::Malformed });
-        };
-        // Keys restricted to RSASSA-PSS or RSAES-OAEP have identifiers of their own and stay out (RFC 4055).
-        if info.algorithm.oid != pkcs1::ALGORITHM_OID {
-            return Err(LoadKeyError::Algorithm(info.algorithm.oid.to_string()));
+        // Keys restricted to RSAES-OAEP stay out (RFC 4055 section 1.2).
+        let info = private_key_info(der, &[pkcs1::ALGORITHM_OID, PSS_ALGORITHM])?;
+        let key = info.private_key.as_bytes();
+        if info.algorithm.oid == pkcs1::ALGORITHM_OID {
+            return Self::from_pkcs1_der(key);
         }
-        Self::from_pkcs1_der(info.private_key.as_bytes())
+        let malformed = || LoadKeyError::Malformed;
+        let restriction = match info.algorithm.parameters {
+            Some(parameters) => {
+                let octets = parameters.to_der().map_err(|_| malformed())?;
+                Some(PssParameters::from_der(&octets).map_err(|_| malformed())?)
+            }
+            None => None,
+        };
+        Self::load(
+            key,
+            |bits| KeyKind::RsaPss { bits, restriction },
+            |plain| {
+                let mut spki = pkcs8::SubjectPublicKeyInfoRef::from_der(plain).ok()?;
+                spki.algorithm = info.algorithm;
+                spki.to_der().ok()
+            },
+        )
     }
 
     /// Reads the first `PRIVATE KEY` section of a PEM text (RFC 7468 section 10).
@@ -106,14 +93,24 @@ impl RsaPrivateKey {
     /// # Errors
     /// [`LoadKeyError`] if it is malformed or too short or long.
     pub fn from_pkcs1_der(der: &[u8]) -> Result<Self, LoadKeyError> {
+        Self::load(der, |bits| KeyKind::Rsa { bits }, |plain| Some(plain.to_vec()))
+    }
+
+    /// `label` makes the SubjectPublicKeyInfo of the key out of the one with rsaEncryption.
+    fn load(
+        der: &[u8],
+        kind: impl FnOnce(usize) -> KeyKind,
+        label: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+    ) -> Result<Self, LoadKeyError> {
         let key = ::rsa::PrivateKey::from_pkcs1_der(der).map_err(|_| LoadKeyError::Malformed)?;
         let bits = modulus_bits(&key);
         if !MODULUS_BITS.contains(&bits) {
             return Err(LoadKeyError::Size(bits));
         }
-        let public_key = key.to_public_key().to_public_key_der().map_err(|_| LoadKeyError::Malformed)?.into_vec();
+        let plain = key.to_public_key().to_public_key_der().map_err(|_| LoadKeyError::Malformed)?;
+        let public_key = label(plain.as_bytes()).ok_or(LoadKeyError::Malformed)?;
         let rejection_secret = rejection_secret(&key, &public_key);
-        Ok(Self(Arc::new(Inner { key, public_key, rejection_secret })))
+        Ok(Self(Arc::new(Inner { key, public_key, rejection_secret, kind: kind(bits) })))
     }
 
     /// Reads the first `RSA PRIVATE KEY` section of a PEM text.
@@ -143,25 +140,33 @@ impl SigningKey for RsaPrivateKey {
     }
 
     fn schemes(&self) -> Vec<SignatureScheme> {
-        rsa_schemes()
+        schemes_of(self.0.kind)
     }
 
     fn signature_len(&self, scheme: SignatureScheme) -> Option<usize> {
-        match scheme {
-            SignatureScheme::RsaPkcs1v15(_) => Some(self.0.key.size()),
-        }
+        signature_len(self.0.kind, scheme)
     }
 
     fn sign(&self, request: &SignRequest) -> Result<Vec<u8>, KeyError> {
-        let SignatureScheme::RsaPkcs1v15(algorithm) = request.scheme;
-        if request.digest.algorithm() != algorithm {
+        let (scheme, digest) = (request.scheme, request.digest.as_bytes());
+        if request.digest.algorithm() != scheme.digest() || !self.0.kind.permits(scheme) {
             return Err(KeyError::Unsupported);
         }
-        // The random octets blind the private operation; the signature does not depend on them.
-        let mut blinding = RngAdapter::new(&SystemRandom);
-        let padding = signature_padding(algorithm);
-        self.0.key.sign_with_rng(&mut blinding, padding, request.digest.as_bytes()).map_err(|error| match error {
-            ::rsa::Error::MessageTooLong => KeyError::Unsupported,
+        // Random octets blind the private operation; the signature depends on them only through the salt of PSS.
+        let mut random = RngAdapter::new(&SystemRandom);
+        let signature = match scheme {
+            SignatureScheme::RsaPkcs1v15(digest) if !digest.is_usual() => return Err(KeyError::Unsupported),
+            SignatureScheme::RsaPkcs1v15(algorithm) => {
+                self.0.key.sign_with_rng(&mut random, signature_padding(algorithm), digest)
+            }
+            SignatureScheme::RsaPss(parameters) => {
+                pss::sign(&self.0.key, parameters, digest, &mut random).ok_or(KeyError::Unsupported)?
+            }
+            SignatureScheme::Ecdsa(_) | SignatureScheme::Ed25519 => return Err(KeyError::Unsupported),
+        };
+        signature.map_err(|error| match error {
+            // The modulus has no room for the digest, or for the digest and its salt.
+            ::rsa::Error::MessageTooLong | ::rsa::Error::Internal => KeyError::Unsupported,
             other => KeyError::Unavailable(other.to_string()),
         })
     }
@@ -174,6 +179,9 @@ impl DecryptingKey for RsaPrivateKey {
 
     fn unwrap_key(&self, request: &UnwrapRequest) -> Result<SecretBytes, KeyError> {
         let KeyTransport::RsaPkcs1v15 = request.transport;
+        if !matches!(self.0.kind, KeyKind::Rsa { .. }) {
+            return Err(KeyError::Unsupported);
+        }
         let mut blinding = RngAdapter::new(&SystemRandom);
         match self.0.key.decrypt_blinded(&mut blinding, Pkcs1v15Encrypt, &request.encrypted_key) {
             Ok(key) => Ok(SecretBytes::new(key)),
@@ -188,12 +196,6 @@ impl DecryptingKey for RsaPrivateKey {
     }
 }
 
-/// An EncryptedPrivateKeyInfo begins with an AlgorithmIdentifier, a PrivateKeyInfo with its version.
-fn is_encrypted(der: &[u8]) -> bool {
-    let begin = AnyRef::from_der(der).ok().and_then(|outer| outer.value().first().copied());
-    begin == Some(0x30)
-}
-
 /// Follows from the private key alone, so that all nodes that hold the key agree.
 fn rejection_secret(key: &::rsa::PrivateKey, public_key: &[u8]) -> SecretBytes {
     let exponent = Zeroizing::new(key.d().to_be_bytes().into_vec());
@@ -203,21 +205,6 @@ fn rejection_secret(key: &::rsa::PrivateKey, public_key: &[u8]) -> SecretBytes {
         .chain_update(&*exponent)
         .finalize();
     SecretBytes::new(secret.to_vec())
-}
-
-/// The first section of a kind; other sections may stand before it.
-fn section(pem: &[u8], wanted: SectionKind) -> Result<Zeroizing<Vec<u8>>, LoadKeyError> {
-    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem) {
-        match section {
-            Ok((kind, der)) if kind == wanted => return Ok(Zeroizing::new(der)),
-            Ok((_, der)) => drop(Zeroizing::new(der)),
-            // The header lines of an encrypted PKCS#1 section are no base64.
-            Err(_) => break,
-        }
-    }
-    // `ENCRYPTED PRIVATE KEY` (PKCS#8) or `Proc-Type: 4,ENCRYPTED` (PKCS#1)
-    let encrypted = memchr::memmem::find(pem, b"ENCRYPTED").is_some();
-    Err(if encrypted { LoadKeyError::Encrypted } else { LoadKeyError::NoKey })
 }
 
 #[cfg(test)]

@@ -4,35 +4,30 @@ use std::ops::RangeInclusive;
 
 use ::rsa::traits::PublicKeyParts;
 use ::rsa::{BoxedUint, Pkcs1v15Encrypt, Pkcs1v15Sign, PublicKey};
-use pkcs8::der::{Decode, asn1::AnyRef, asn1::Null};
+use pkcs8::SubjectPublicKeyInfoRef;
+use pkcs8::der::asn1::{AnyRef, Null};
+use pkcs8::der::{Decode, Encode};
 
 use super::RngAdapter;
-use crate::algorithm::{DigestAlgorithm, KeyTransport, SignatureScheme};
-use crate::crypto::{CryptoError, DigestValue, KeyWrapper, RandomError, SecureRandom, VerifierProvider, VerifyError};
+use crate::algorithm::{DigestAlgorithm, KeyTransport, PssParameters};
+use crate::crypto::{CryptoError, KeyWrapper, RandomError, SecureRandom, VerifyError};
 
 /// Sizes of the modulus in bits that are calculated with. Below, a key protects nothing; above, a verification
 /// costs a peer nothing and us a lot. What is good enough is for the policy to say.
 pub(super) const MODULUS_BITS: RangeInclusive<usize> = 1024..=16384;
 
-pub(super) struct Verifiers;
+/// id-RSASSA-PSS (RFC 4055 section 1.2): keys for nothing else.
+pub(super) const PSS_ALGORITHM: const_oid::ObjectIdentifier =
+    const_oid::ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 
-impl VerifierProvider for Verifiers {
-    fn verify(
-        &self,
-        scheme: SignatureScheme,
-        spki_der: &[u8],
-        digest: &DigestValue,
-        _message: Option<&[u8]>,
-        signature: &[u8],
-    ) -> Result<(), VerifyError> {
-        let SignatureScheme::RsaPkcs1v15(algorithm) = scheme;
-        let key = public_key(spki_der).ok_or(VerifyError::InvalidKey)?;
-        if digest.algorithm() != algorithm {
-            return Err(VerifyError::InvalidSignature);
-        }
-        key.verify(signature_padding(algorithm), digest.as_bytes(), signature)
-            .map_err(|_| VerifyError::InvalidSignature)
-    }
+/// Verifies an RSASSA-PKCS1-v1_5 signature.
+pub(super) fn verify_pkcs1v15(
+    key: &PublicKey,
+    algorithm: DigestAlgorithm,
+    digest: &[u8],
+    signature: &[u8],
+) -> Result<(), VerifyError> {
+    key.verify(signature_padding(algorithm), digest, signature).map_err(|_| VerifyError::InvalidSignature)
 }
 
 pub(super) struct KeyTransports;
@@ -46,7 +41,8 @@ impl KeyWrapper for KeyTransports {
         random: &dyn SecureRandom,
     ) -> Result<Vec<u8>, CryptoError> {
         let KeyTransport::RsaPkcs1v15 = transport;
-        let public = public_key(spki_der).ok_or(CryptoError::InvalidKey)?;
+        let spki = SubjectPublicKeyInfoRef::from_der(spki_der).map_err(|_| CryptoError::InvalidKey)?;
+        let public = plain_key(&spki).ok_or(CryptoError::InvalidKey)?;
         let mut rng = RngAdapter::new(random);
         public.encrypt(&mut rng, Pkcs1v15Encrypt, key).map_err(|error| match error {
             ::rsa::Error::Rng => CryptoError::Random(RandomError),
@@ -63,21 +59,36 @@ pub(super) fn signature_padding(algorithm: DigestAlgorithm) -> Pkcs1v15Sign {
 /// The DER of DigestInfo up to the digest (RFC 8017 section 9.2, note 1).
 const fn digest_info(algorithm: DigestAlgorithm) -> &'static [u8] {
     match algorithm {
+        DigestAlgorithm::Md5 => b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10",
         DigestAlgorithm::Sha1 => b"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14",
+        DigestAlgorithm::Sha224 => b"\x30\x2d\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x04\x05\x00\x04\x1c",
         DigestAlgorithm::Sha256 => b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20",
         DigestAlgorithm::Sha384 => b"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30",
         DigestAlgorithm::Sha512 => b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40",
     }
 }
 
-/// Reads an RSA key out of a SubjectPublicKeyInfo (RFC 3279 section 2.3.1); bounds are checked before arithmetic.
-fn public_key(spki_der: &[u8]) -> Option<PublicKey> {
-    let spki = pkcs8::SubjectPublicKeyInfoRef::from_der(spki_der).ok()?;
+/// An RSA key for any use (rsaEncryption, RFC 3279 section 2.3.1).
+pub(super) fn plain_key(spki: &SubjectPublicKeyInfoRef<'_>) -> Option<PublicKey> {
     // The parameters must be NULL, but certificates without them are about.
     let parameters_ok = spki.algorithm.parameters.is_none_or(|given| given == AnyRef::from(Null));
-    if spki.algorithm.oid != pkcs1::ALGORITHM_OID || !parameters_ok {
-        return None;
+    (spki.algorithm.oid == pkcs1::ALGORITHM_OID && parameters_ok).then(|| numbers(spki)).flatten()
+}
+
+/// An RSA key that may have made signatures with these parameters of RSASSA-PSS (RFC 4055 sections 1.2 and 3.3).
+pub(super) fn pss_key(spki: &SubjectPublicKeyInfoRef<'_>, used: PssParameters) -> Option<PublicKey> {
+    if spki.algorithm.oid != PSS_ALGORITHM {
+        return plain_key(spki);
     }
+    let permitted = match spki.algorithm.parameters {
+        None => true,
+        Some(given) => PssParameters::from_der(&given.to_der().ok()?).is_ok_and(|restriction| restriction.permit(used)),
+    };
+    permitted.then(|| numbers(spki)).flatten()
+}
+
+/// Bounds are checked before arithmetic.
+fn numbers(spki: &SubjectPublicKeyInfoRef<'_>) -> Option<PublicKey> {
     let key = pkcs1::RsaPublicKeyRef::from_der(spki.subject_public_key.as_bytes()?).ok()?;
     let (modulus, exponent) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
     if modulus.len() > MODULUS_BITS.end() / 8 || exponent.len() > 8 {
@@ -100,9 +111,14 @@ pub(super) fn modulus_bits(key: &impl PublicKeyParts) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::algorithm::SignatureScheme;
     use crate::certificate::Certificate;
+    use crate::crypto::rustcrypto::verify::Verifiers;
     use crate::crypto::tests::hex;
-    use crate::crypto::{CryptoProvider, DecryptingKey, RsaPrivateKey, SignRequest, SigningKey, UnwrapRequest};
+    use crate::crypto::{
+        CryptoProvider, DecryptingKey, DigestValue, RsaPrivateKey, SignRequest, SigningKey, UnwrapRequest,
+        VerifierProvider,
+    };
 
     const SHA256: SignatureScheme = SignatureScheme::RsaPkcs1v15(DigestAlgorithm::Sha256);
 
