@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::certificate::{Certificate, CertificateUse};
+use crate::algorithm::{DigestAlgorithm, SignatureScheme};
+use crate::certificate::{Certificate, CertificateUse, KeyKind};
 use crate::cms::ber::{self, Cursor};
 use crate::crypto::{CryptoProvider, DecryptingKey, SigningKey};
-use crate::error::SetupError;
+use crate::error::{SendError, SetupError};
 use crate::note::Note;
-use crate::profile::CertificateTerms;
+use crate::profile::{CertificateTerms, RsaSignature};
 use crate::trust::{UseTerms, permits, purpose};
 
 /// Our side of agreements: signing certificates with their keys, and the keys that decrypt.
@@ -62,6 +63,25 @@ impl Signing {
 
     pub(crate) fn own(&self) -> Option<OwnCertificate> {
         self.leaf().map(|leaf| OwnCertificate { name: self.name.clone(), certificate: leaf.clone() })
+    }
+
+    /// How this key signs with `digest`: the family follows from the key, and for RSA from the agreement. Ed25519 and
+    /// keys that are restricted to a digest bring their own.
+    pub(crate) fn scheme(&self, digest: DigestAlgorithm, rsa: RsaSignature) -> Result<SignatureScheme, SendError> {
+        let leaf = self.leaf().ok_or(SetupError::NoSigningKey)?;
+        let scheme = match (leaf.key_kind(), rsa) {
+            (KeyKind::Rsa { .. }, RsaSignature::Pkcs1v15) => SignatureScheme::RsaPkcs1v15(digest),
+            (KeyKind::RsaPss { restriction: Some(own), .. }, _) => SignatureScheme::RsaPss(own),
+            (KeyKind::Rsa { .. }, RsaSignature::Pss) | (KeyKind::RsaPss { .. }, _) => SignatureScheme::rsa_pss(digest),
+            (KeyKind::Ec(_), _) => SignatureScheme::Ecdsa(digest),
+            (KeyKind::Ed25519, _) => SignatureScheme::Ed25519,
+            (kind @ (KeyKind::X25519 | KeyKind::Other), _) => {
+                let subject = leaf.subject().to_owned();
+                return Err(SetupError::NotASigningKey { subject, key: kind.to_string() }.into());
+            }
+        };
+        let offered = self.key.schemes().contains(&scheme);
+        if offered { Ok(scheme) } else { Err(SendError::SigningAlgorithm(scheme)) }
     }
 }
 

@@ -133,10 +133,15 @@ mod url;
 pub use algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
 pub use bytes;
 pub use certificate::{Certificate, CertificateError, CertificateUse, KeyUsage, Whose};
+pub use bytes;
+pub use http;
+#[cfg(feature = "tls")]
+pub use rustls;
+
 pub use algorithm::{
     CipherAlgorithm, DigestAlgorithm, EcCurve, KeyTransport, PssParameters, SignatureFamily, SignatureScheme,
 };
-pub use certificate::{Certificate, CertificateError, KeyUsage};
+pub use certificate::{Certificate, CertificateError, CertificateUse, KeyUsage, Whose};
 pub use cms::{Error as CmsError, ErrorKind as CmsErrorKind};
 #[cfg(feature = "rustcrypto")]
 pub use crypto::RsaPrivateKey;
@@ -183,6 +188,16 @@ pub use profile::{
     Match, MicalgNames, PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated,
     Requirement, RetryTerms, SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, TlsTerms, TlsTrust,
     TlsVersion, UnknownPreset, WeakReceipt,
+    AcceptTerms, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction, DeliveryTerms,
+    DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt, Match, MicalgNames,
+    PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated, Requirement,
+    RetryTerms, RsaSignature, SecretRef, SendTerms, SignatureEncoding, SignedForm, SignerId, Strictness, TlsTerms, TlsTrust, TlsVersion,
+    UnknownPreset, WeakReceipt,
+    AcceptTerms, AllowExpiredUntil, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction,
+    DeliveryTerms, DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt,
+    Match, MicalgNames, PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated,
+    Requirement, RetryTerms, RsaSignature, SecretRef, SendTerms, SignatureEncoding, SignedForm, SignerId, Strictness, UnknownPreset,
+    WeakReceipt,
 };
 pub use receipt::builder::{FollowUp, MdnBuilder, PendingMdn, Reply};
 pub use receipt::evidence::{Evidence, EvidenceError, EvidenceRecord, Proof};

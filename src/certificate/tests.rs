@@ -78,9 +78,9 @@ fn key_usage_decides_what_is_permitted() {
 }
 
 #[test]
-fn other_key_algorithms_have_no_rsa_size() {
+fn keys_of_other_kinds_are_told_apart() {
     let certificate = Certificate::from_pem(EC).unwrap();
-    assert_eq!(certificate.key_kind(), None);
+    assert_eq!(certificate.key_kind(), KeyKind::Ec(crate::EcCurve::P256));
     assert_eq!(certificate.subject(), "CN=bob");
 }
 

@@ -241,6 +241,11 @@ impl<'a> Cursor<'a> {
         Ok(Some(Element { tag: header.tag, raw, content }))
     }
 
+    /// Makes sure that nothing follows in `structure`.
+    pub(crate) fn end(&self, structure: &'static str) -> Result<(), Error> {
+        if self.input.is_empty() { Ok(()) } else { Err(Error::new(ErrorKind::Extra(structure), self.offset)) }
+    }
+
     /// The next element, which must be of this kind.
     pub(crate) fn expect(&mut self, tag: u8, expected: &'static str) -> Result<Element<'a>, Error> {
         let offset = self.offset;

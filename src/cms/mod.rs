@@ -45,6 +45,7 @@ impl Error {
             ErrorKind::Tag { .. } => "CMS_TAG",
             ErrorKind::Missing(_) => "CMS_MISSING",
             ErrorKind::Value(_) => "CMS_VALUE",
+            ErrorKind::Extra(_) => "CMS_EXTRA",
             ErrorKind::Trailing => "CMS_TRAILING",
             ErrorKind::ContentType(_) => "CMS_CONTENT_TYPE",
             ErrorKind::Attribute(_) => "CMS_ATTRIBUTE",
@@ -106,6 +107,9 @@ pub enum ErrorKind {
     /// The value of an element is not allowed.
     #[error("{0} is not valid")]
     Value(&'static str),
+    /// Elements follow where a structure has no more of them.
+    #[error("{0} is followed by further elements")]
+    Extra(&'static str),
     /// Octets other than white space follow the structure.
     #[error("octets follow the structure")]
     Trailing,
@@ -130,6 +134,12 @@ impl AlgorithmIdentifier {
         tlv(ber::SEQUENCE, &[&write::oid(&self.oid), self.parameters.as_deref().unwrap_or_default()])
     }
 
+    /// Whether both name the same algorithm; NULL and absent parameters are the same (RFC 5754 section 2).
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let given = |algorithm: &Self| algorithm.parameters.clone().filter(|given| given.as_ref() != [5, 0]);
+        self.oid == other.oid && given(self) == given(other)
+    }
+
     /// Reads one from the content octets of its SEQUENCE.
     pub(crate) fn read(content: &[u8], depth: usize) -> Result<Self, Error> {
         let mut cursor = Cursor::new(content, depth);
@@ -138,6 +148,7 @@ impl AlgorithmIdentifier {
             Some(element) => Some(to_der(element.raw, depth)?.into()),
             None => None,
         };
+        cursor.end("an algorithm")?;
         Ok(Self { oid, parameters })
     }
 }
@@ -158,6 +169,7 @@ impl EntityId {
                 let mut cursor = Cursor::new(element.content, depth);
                 let issuer = to_der(cursor.expect(ber::SEQUENCE, "an issuer name")?.raw, depth)?;
                 let serial = cursor.expect(ber::INTEGER, "a serial number")?.content;
+                cursor.end("issuer and serial number")?;
                 Ok(Self::IssuerAndSerial { issuer: issuer.into(), serial: Bytes::copy_from_slice(serial) })
             }
             ber::CONTEXT_0 | ber::CONTEXT_0_CONSTRUCTED => Ok(Self::SubjectKeyId(element.octets(depth)?.into())),
@@ -172,12 +184,14 @@ impl EntityId {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum EntityIdRef<'a> {
     IssuerAndSerial { issuer: &'a [u8], serial: &'a [u8] },
+    SubjectKeyId(&'a [u8]),
 }
 
 impl EntityIdRef<'_> {
     fn encode(self) -> Vec<u8> {
         match self {
             Self::IssuerAndSerial { issuer, serial } => tlv(ber::SEQUENCE, &[issuer, &tlv(ber::INTEGER, &[serial])]),
+            Self::SubjectKeyId(key_id) => tlv(ber::CONTEXT_0, &[key_id]),
         }
     }
 }
@@ -203,8 +217,18 @@ pub(crate) mod oid {
     pub(crate) const ALGORITHM_PROTECTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.52");
 
     pub(crate) const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+    pub(crate) const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
+    pub(crate) const MD5_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.4");
     pub(crate) const SHA1_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.5");
     pub(crate) const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
     pub(crate) const SHA384_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12");
     pub(crate) const SHA512_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
+    pub(crate) const SHA224_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.14");
+
+    pub(crate) const ECDSA_WITH_SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.1");
+    pub(crate) const ECDSA_WITH_SHA224: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.1");
+    pub(crate) const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+    pub(crate) const ECDSA_WITH_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
+    pub(crate) const ECDSA_WITH_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.4");
+    pub(crate) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 }

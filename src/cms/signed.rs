@@ -94,6 +94,10 @@ impl SignerInfo {
         }
         let signature = signature.octets(depth)?.into();
         // Unsigned attributes may follow; nothing is drawn from them.
+        if cursor.peek() == Some(ber::CONTEXT_1_CONSTRUCTED) {
+            cursor.next()?;
+        }
+        cursor.end("SignerInfo")?;
         Ok(Self { sid, digest_algorithm, signed_attributes, signature_algorithm, signature })
     }
 }
@@ -130,6 +134,7 @@ impl SignedAttributes {
             let mut inner = Cursor::new(attribute.content, depth);
             let oid = read_oid(inner.expect(ber::OID, "an attribute type")?.content)?;
             let set = inner.expect(ber::SET, "attribute values")?;
+            inner.end("an attribute")?;
             let (mut inner, mut values) = (Cursor::new(set.content, depth), Vec::new());
             while let Some(value) = inner.next()? {
                 values.push(to_der(value.raw, depth)?);
@@ -139,9 +144,16 @@ impl SignedAttributes {
         Ok(Self { content, attributes, depth })
     }
 
-    /// The octets that a signature covers, with the attributes as they came (RFC 5652 section 5.4).
-    pub(crate) fn as_received(&self) -> Vec<u8> {
-        tlv(ber::SET, &[&self.content])
+    /// The octets that a signature covers, with the attributes in the order in which they came (RFC 5652 section 5.4);
+    /// `None` where one of them is not in DER, for what is signed is.
+    pub(crate) fn as_received(&self) -> Option<Vec<u8>> {
+        let mut cursor = Cursor::new(&self.content, self.depth);
+        while let Some(attribute) = cursor.next().ok()? {
+            if to_der(attribute.raw, self.depth).ok()? != attribute.raw {
+                return None;
+            }
+        }
+        Some(tlv(ber::SET, &[&self.content]))
     }
 
     /// The same with each attribute in DER, and sorted.
@@ -188,6 +200,7 @@ impl SignedAttributes {
             }
             _ => None,
         };
+        cursor.end("CMSAlgorithmProtection")?;
         Ok(Some(AlgorithmProtection { digest, signature }))
     }
 
@@ -258,11 +271,16 @@ pub(crate) struct SignedDataParts<'a> {
 /// A detached signature as a DER ContentInfo.
 pub(crate) fn write_signed_data(parts: &SignedDataParts<'_>) -> Vec<u8> {
     let digest = parts.digest_algorithm.encode();
+    // RFC 5652 sections 5.1 and 5.3: 3 where a signer is named by key identifier.
+    let version = integer(match parts.sid {
+        EntityIdRef::IssuerAndSerial { .. } => 1,
+        EntityIdRef::SubjectKeyId(_) => 3,
+    });
     let attributes = parts.signed_attributes.map(|content| tlv(ber::CONTEXT_0_CONSTRUCTED, &[content]));
     let signer = tlv(
         ber::SEQUENCE,
         &[
-            &integer(1),
+            &version,
             &parts.sid.encode(),
             &digest,
             attributes.as_deref().unwrap_or_default(),
@@ -279,7 +297,7 @@ pub(crate) fn write_signed_data(parts: &SignedDataParts<'_>) -> Vec<u8> {
     let signed = tlv(
         ber::SEQUENCE,
         &[
-            &integer(1),
+            &version,
             &tlv(ber::SET, &[&digest]),
             &tlv(ber::SEQUENCE, &[&write_oid(&oid::DATA)]),
             &certificates,

@@ -15,14 +15,14 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use keys::{DecryptingKey, KeyError, RemoteKey, SecretBytes, SignRequest, SigningKey, UnwrapRequest};
+#[cfg(feature = "rustcrypto")]
+pub(crate) use keys::{schemes_of, signature_len};
 #[cfg(feature = "renewal")]
 pub(crate) use rustcrypto::generate;
 #[cfg(feature = "pkcs12")]
 pub(crate) use rustcrypto::password;
 #[cfg(feature = "rustcrypto")]
 pub(crate) use rustcrypto::public;
-#[cfg(feature = "rustcrypto")]
-pub(crate) use keys::{schemes_of, signature_len};
 #[cfg(feature = "rustcrypto")]
 pub use rustcrypto::{EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey};
 pub use value::{DigestValue, Tag};

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::algorithm::DigestAlgorithm;
+use crate::algorithm::SignatureScheme;
 use crate::crypto::{CryptoError, KeyError};
 use crate::mime::Error as MimeError;
 use crate::name::NameError;
@@ -30,6 +30,20 @@ pub enum SetupError {
     /// There is no signing key, or it has no certificate.
     #[error("there is no signing key with its certificate")]
     NoSigningKey,
+    /// The key of the signing certificate makes no signatures that this crate writes.
+    #[error("the certificate of {subject} to sign with holds a key that signs nothing here: {key}")]
+    NotASigningKey {
+        /// Subject of the certificate.
+        subject: String,
+        /// The algorithm of the key.
+        key: String,
+    },
+    /// Signers are to be named by key identifier, and the signing certificate has none.
+    #[error("the certificate of {subject} to sign with has no subject key identifier; leave `quirks.signer_id` out")]
+    NoKeyIdentifier {
+        /// Subject of the certificate.
+        subject: String,
+    },
     /// The agreement contradicts itself.
     #[error("the agreement cannot work: {}", listed(.0))]
     Contradictions(Vec<Contradiction>),
@@ -62,6 +76,8 @@ impl SetupError {
         match self {
             Self::KeyMismatch { .. } => "KEY_MISMATCH",
             Self::NoSigningKey => "NO_SIGNING_KEY",
+            Self::NotASigningKey { .. } => "NOT_A_SIGNING_KEY",
+            Self::NoKeyIdentifier { .. } => "NO_KEY_IDENTIFIER",
             Self::Contradictions(_) => "PROFILE_CONTRADICTION",
             Self::DuplicateName(_) => "KEY_NAME_DUPLICATE",
             Self::UnknownSigningKey { .. } => "SIGNING_KEY_UNKNOWN",
@@ -103,9 +119,9 @@ pub enum SendError {
     /// The private key refuses.
     #[error("the signing key gave no signature: {0}")]
     Key(#[from] KeyError),
-    /// The signing key cannot sign with the digest that the agreement asks for.
+    /// The signing key cannot sign in the way that the agreement asks for.
     #[error("the signing key cannot sign with {0}")]
-    SigningAlgorithm(DigestAlgorithm),
+    SigningAlgorithm(SignatureScheme),
 }
 
 impl SendError {

@@ -330,6 +330,9 @@ pub enum AuthenticationFault {
         /// Whom the signature names: issuer and serial number, or key identifier.
         signer: String,
     },
+    /// The algorithms that the signature names do not fit together, or have parameters that are not allowed.
+    #[error("the algorithms of the signature are not acceptable: {0}")]
+    Algorithm(String),
     /// The signed attributes contradict the signature.
     #[error("the signed attributes are not acceptable: {0}")]
     Attributes(String),
@@ -343,6 +346,7 @@ impl AuthenticationFault {
             Self::Certificate(fault) => fault.code(),
             Self::Untrusted { error, .. } => error.code(),
             Self::InvalidSignature { .. } => "SIGNATURE_INVALID",
+            Self::Algorithm(_) => "SIGNATURE_ALGORITHM",
             Self::Attributes(_) => "SIGNED_ATTRIBUTES",
         }
     }

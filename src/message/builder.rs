@@ -152,8 +152,9 @@ impl Draft {
             Some(id) => id,
             None => fresh_id(us.provider(), &profile.message_id_domain, now)?,
         };
-        let micalgs = micalgs(profile);
-        let mut digests = vec![profile.send.sign.unwrap_or(DigestAlgorithm::Sha256)];
+        let digest = signature_digest(&us, profile, now)?;
+        let micalgs = micalgs(profile, digest);
+        let mut digests = vec![digest];
         digests.extend(&micalgs);
         Ok(Self {
             us,
@@ -231,8 +232,9 @@ impl Draft {
         let values = self.values(&pieces)?;
         self.mics = values.iter().map(Mic::new).collect();
         let (signing, notes) = self.us.usable_signing(&self.profile().certificates, self.now)?;
+        let scheme = signing.scheme(digest, self.profile().send.rsa_signature)?;
         (self.signed_with, self.notes) = (signing.own(), notes);
-        let terms = SignTerms { digest, quirks: self.profile().quirks.clone(), now: self.now };
+        let terms = SignTerms { scheme, quirks: self.profile().quirks.clone(), now: self.now };
         Ok(Some(sign(pieces, &values, signing, self.us.provider(), terms)))
     }
 
@@ -305,12 +307,17 @@ fn ask_receipt(head: Head, profile: &PartnerProfile, micalgs: &[DigestAlgorithm]
     head.set_if(headers::RECEIPT_DELIVERY_OPTION, url.as_deref())
 }
 
+/// The digest of our signature; some keys bring their own.
+fn signature_digest(us: &Identity, profile: &PartnerProfile, now: SystemTime) -> Result<DigestAlgorithm, SendError> {
+    let Some(digest) = profile.send.sign else { return Ok(DigestAlgorithm::Sha256) };
+    let (signing, _) = us.usable_signing(&profile.certificates, now)?;
+    Ok(signing.scheme(digest, profile.send.rsa_signature)?.digest())
+}
+
 /// The digests that we list for the receipt.
-fn micalgs(profile: &PartnerProfile) -> Vec<DigestAlgorithm> {
+fn micalgs(profile: &PartnerProfile, signature: DigestAlgorithm) -> Vec<DigestAlgorithm> {
     match profile.send.receipt.kind {
-        ReceiptKind::Signed if profile.send.receipt.micalgs.is_empty() => {
-            vec![profile.send.sign.unwrap_or(DigestAlgorithm::Sha256)]
-        }
+        ReceiptKind::Signed if profile.send.receipt.micalgs.is_empty() => vec![signature],
         ReceiptKind::Signed => profile.send.receipt.micalgs.clone(),
         ReceiptKind::None | ReceiptKind::Unsigned => Vec::new(),
     }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::algorithm::DigestAlgorithm;
+use crate::algorithm::{DigestAlgorithm, SignatureFamily};
 use crate::certificate::{Certificate, CertificateUse};
 use crate::crypto::CryptoProvider;
 use crate::error::ReceiveError;
@@ -116,6 +116,7 @@ impl OriginRecord {
                 terms: UseTerms::lenient(CertificateUse::Verification),
             },
             digests: DigestAlgorithm::ALL.to_vec(),
+            families: SignatureFamily::ALL.to_vec(),
             form: if self.canonical { SignedForm::AsSentOrCrlf } else { SignedForm::AsSent },
             limits: Limits::default(),
             now: self.received_at.0,

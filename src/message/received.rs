@@ -202,8 +202,10 @@ fn check_receipt_request(request: Option<&MdnRequest>, accept: &AcceptTerms) -> 
         return Err(ReceiveError::UnsupportedReceiptFormat(attribute.clone()));
     }
     let names = signed.micalgs();
-    let listed: Vec<_> = names.iter().filter_map(|name| DigestAlgorithm::from_micalg(name)).collect();
-    let weak_only = !listed.is_empty() && listed.iter().all(|digest| *digest == DigestAlgorithm::Sha1);
+    let mut listed: Vec<_> = names.iter().filter_map(|name| DigestAlgorithm::from_micalg(name)).collect();
+    // MD5 and SHA-224 count as unknown names, unless the agreement takes signatures with them.
+    listed.retain(|digest| digest.is_usual() || accept.digests.contains(digest));
+    let weak_only = !listed.is_empty() && !listed.iter().any(|digest| digest.is_strong());
     let hopeless = listed.is_empty() && !names.is_empty() && signed.micalg_required();
     if hopeless || (weak_only && accept.weak_receipt == WeakReceipt::Refuse) {
         return Err(ReceiveError::UnsupportedMicAlgorithms(names.join(", ")));

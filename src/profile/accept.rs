@@ -1,6 +1,6 @@
 //! What is accepted from the partner, and how it is answered.
 
-use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
+use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureFamily};
 use crate::url::HttpUrl;
 
 /// What is accepted from the partner, and how it is answered.
@@ -13,8 +13,11 @@ pub struct AcceptTerms {
     pub signature: Requirement,
     /// Whether messages must be encrypted. Default [`Requirement::Allow`].
     pub encryption: Requirement,
-    /// Digests accepted in signatures. Default SHA-256, SHA-384, SHA-512.
+    /// Digests accepted in signatures. Default SHA-256, SHA-384, SHA-512; SHA-1, and with feature `legacy` SHA-224 and
+    /// MD5, are read only where they are named here.
     pub digests: Vec<DigestAlgorithm>,
+    /// Families of signatures accepted. Default all: RSA with PKCS#1 v1.5 and with PSS, ECDSA, Ed25519.
+    pub signatures: Vec<SignatureFamily>,
     /// Ciphers accepted; checked before the private key is used. Default every AES mode.
     pub ciphers: Vec<CipherAlgorithm>,
     /// Key transports accepted. Default RSA PKCS#1 v1.5.
@@ -45,7 +48,8 @@ impl Default for AcceptTerms {
         Self {
             signature: Requirement::Require,
             encryption: Requirement::Allow,
-            digests: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Sha384, DigestAlgorithm::Sha512],
+            digests: DigestAlgorithm::STRONG.to_vec(),
+            signatures: SignatureFamily::ALL.to_vec(),
             ciphers: CipherAlgorithm::ALL.to_vec(),
             key_transports: vec![KeyTransport::RsaPkcs1v15],
             signed_form: SignedForm::AsSentOrCrlf,

@@ -77,9 +77,9 @@ impl PartnerProfile {
             "set `send.receipt.kind`, or leave the URL out",
         );
         found.unless(
-            !weak(send.sign),
+            send.sign.is_none_or(DigestAlgorithm::is_strong),
             "send.sign",
-            "it is SHA-1, which this crate does not sign with",
+            unsigned(send.sign),
             "agree on sha-256",
         );
     }
@@ -93,9 +93,9 @@ impl PartnerProfile {
             "write 200, which every product takes",
         );
         found.unless(
-            !weak(accept.mdn_signature),
+            accept.mdn_signature.is_none_or(DigestAlgorithm::is_strong),
             "accept.mdn_signature",
-            "it is SHA-1, which this crate does not sign with",
+            unsigned(accept.mdn_signature),
             "leave it out, or write sha-256",
         );
     }
@@ -167,8 +167,8 @@ impl PartnerProfile {
     }
 }
 
-fn weak(digest: Option<DigestAlgorithm>) -> bool {
-    digest == Some(DigestAlgorithm::Sha1)
+fn unsigned(digest: Option<DigestAlgorithm>) -> String {
+    digest.map(|digest| format!("it is {digest}, which this crate does not sign with")).unwrap_or_default()
 }
 
 fn check_rule(place: &str, rule: &FailRule, found: &mut Found) {

@@ -23,8 +23,8 @@ pub use expect::ReceiptTerms;
 pub use pacing::{FailRule, Match, PacingTerms};
 pub(crate) use path::BodyPath;
 pub use preset::{Preset, UnknownPreset};
-pub use quirks::{Embed, MicalgNames, Quirks, SignatureEncoding};
-pub use send::{Compression, ReceiptKind, ReceiptWish, SendTerms};
+pub use quirks::{Embed, MicalgNames, Quirks, SignatureEncoding, SignerId};
+pub use send::{Compression, ReceiptKind, ReceiptWish, RsaSignature, SendTerms};
 pub use tls::{TlsTerms, TlsTrust, TlsVersion};
 
 use crate::name::As2Name;

@@ -159,6 +159,7 @@ fn biztalk(profile: &mut PartnerProfile) {
 
 fn aws_transfer(profile: &mut PartnerProfile) {
     // Its documentation lists AES in CBC mode only, and no RSAES-OAEP or PSS.
+    profile.send.rsa_signature = super::RsaSignature::Pkcs1v15;
     let cbc = [CipherAlgorithm::Aes128Cbc, CipherAlgorithm::Aes192Cbc, CipherAlgorithm::Aes256Cbc];
     profile.accept.ciphers = cbc.to_vec();
     if !profile.send.encrypt.is_some_and(|cipher| cbc.contains(&cipher)) {

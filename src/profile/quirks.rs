@@ -15,6 +15,8 @@ pub struct Quirks {
     pub signature_encoding: SignatureEncoding,
     /// Whether signatures carry signed attributes. Default yes; some Sterling installations refuse them.
     pub signed_attributes: bool,
+    /// How signatures name their certificate. Default issuer and serial number, which every product reads.
+    pub signer_id: SignerId,
     /// Certificates embedded in signatures. Default the leaf; Peppol needs it.
     pub embed: Embed,
     /// Whether signatures carry CMSAlgorithmProtection (RFC 6211). Default no: IBM Sterling and DataPower fail on it.
@@ -30,6 +32,7 @@ impl Default for Quirks {
             micalg_names: MicalgNames::Rfc5751,
             signature_encoding: SignatureEncoding::Base64,
             signed_attributes: true,
+            signer_id: SignerId::IssuerSerial,
             embed: Embed::Leaf,
             algorithm_protection: false,
             http_transfer_encoding: false,
@@ -68,6 +71,18 @@ pub enum SignatureEncoding {
     Base64,
     /// The DER octets themselves.
     Binary,
+}
+
+/// How a signature names the certificate of its signer (RFC 5652 section 5.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum SignerId {
+    /// Issuer and serial number.
+    IssuerSerial,
+    /// Subject key identifier, which the certificate must have.
+    KeyId,
 }
 
 /// Which of our certificates a signature carries.

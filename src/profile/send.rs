@@ -14,6 +14,9 @@ pub struct SendTerms {
     /// Digest of the signature, or `None` for unsigned messages. Default SHA-256, which every maintained product verifies.
     #[cfg_attr(feature = "serde", serde(with = "or_none"))]
     pub sign: Option<DigestAlgorithm>,
+    /// How RSA keys sign messages and receipts; other keys have one way only. Default PKCS#1 v1.5, the one way that every
+    /// product verifies; German energy suppliers agree on PSS.
+    pub rsa_signature: RsaSignature,
     /// Content encryption, or `None`. Default AES-256-CBC: every product reads it; agree on GCM where you can.
     #[cfg_attr(feature = "serde", serde(with = "or_none"))]
     pub encrypt: Option<CipherAlgorithm>,
@@ -29,12 +32,27 @@ impl Default for SendTerms {
     fn default() -> Self {
         Self {
             sign: Some(DigestAlgorithm::Sha256),
+            rsa_signature: RsaSignature::Pkcs1v15,
             encrypt: Some(CipherAlgorithm::Aes256Cbc),
             key_transport: KeyTransport::RsaPkcs1v15,
             compress: Compression::None,
             receipt: ReceiptWish::default(),
         }
     }
+}
+
+/// How RSA keys sign.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum RsaSignature {
+    /// RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2).
+    #[default]
+    #[cfg_attr(feature = "serde", serde(rename = "pkcs1-v1.5"))]
+    Pkcs1v15,
+    /// RSASSA-PSS with a salt as long as the digest (RFC 8017 section 8.1, RFC 4056).
+    #[cfg_attr(feature = "serde", serde(rename = "pss"))]
+    Pss,
 }
 
 /// Where compression stands among the layers (RFC 5402 section 3).

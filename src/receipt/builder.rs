@@ -273,11 +273,13 @@ impl MdnBuilder {
         let digest = self.signature_digest();
         let provider = self.us.provider().clone();
         let quirks = self.quirks();
+        let rsa = self.partner.as_ref().map(|partner| partner.profile().send.rsa_signature).unwrap_or_default();
         let signing = (|| {
             let pieces = self.report().pieces()?;
-            let values = Digests::of(&provider, &[digest], &pieces)?;
             let (own, notes) = self.us.usable_signing(&self.certificates(), now)?;
-            Ok::<_, SendError>((sign(pieces, &values, own, &provider, SignTerms { digest, quirks, now }), notes))
+            let scheme = own.scheme(digest, rsa)?;
+            let values = Digests::of(&provider, &[scheme.digest()], &pieces)?;
+            Ok::<_, SendError>((sign(pieces, &values, own, &provider, SignTerms { scheme, quirks, now }), notes))
         })();
         match signing {
             Ok((step, notes)) => step.map(move |signed| match signed {
@@ -313,10 +315,10 @@ impl MdnBuilder {
             return digest;
         }
         let listed: Vec<_> = self.listed();
-        if let Some(strong) = listed.iter().find(|digest| **digest != DigestAlgorithm::Sha1) {
+        if let Some(strong) = listed.iter().find(|digest| digest.is_strong()) {
             return *strong;
         }
-        let own = self.signature.filter(|digest| *digest != DigestAlgorithm::Sha1).unwrap_or(DigestAlgorithm::Sha256);
+        let own = self.signature.filter(|digest| digest.is_strong()).unwrap_or(DigestAlgorithm::Sha256);
         if !listed.is_empty() {
             self.notes.push(Note::WeakReceipt { signed_with: own });
         }

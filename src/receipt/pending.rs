@@ -278,6 +278,7 @@ impl PendingReceipt {
             provider: provider.clone(),
             signers: signers.clone(),
             digests: self.terms.mdn_signatures.clone(),
+            families: self.terms.mdn_signature_families.clone(),
             form: SignedForm::AsSentOrCrlf,
             limits: Limits::default(),
             now: self.sent_at.0,

@@ -114,6 +114,7 @@ pub(crate) fn terms(trusted: &[&Pair]) -> VerifyTerms {
             terms: UseTerms::new(&CertificateTerms::default(), CertificateUse::Verification),
         },
         digests: AcceptTerms::default().digests,
+        families: AcceptTerms::default().signatures,
         form: SignedForm::AsSentOrCrlf,
         limits: Limits::default(),
         now: now(),

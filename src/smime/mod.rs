@@ -11,6 +11,7 @@ pub(crate) mod fixtures;
 pub(crate) mod layer;
 pub(crate) mod mic;
 pub(crate) mod peel;
+pub(crate) mod scheme;
 pub(crate) mod sign;
 pub(crate) mod verify;
 

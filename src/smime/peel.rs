@@ -215,6 +215,7 @@ impl Peel {
             provider: self.terms.provider.clone(),
             signers: self.terms.signers.clone(),
             digests: self.terms.accept.digests.clone(),
+            families: self.terms.accept.signatures.clone(),
             form: self.terms.accept.signed_form,
             limits: self.terms.limits.clone(),
             now: self.terms.now,

@@ -10,18 +10,18 @@ use crate::certificate::Certificate;
 use crate::cms::signed::{self, SignedDataParts};
 use crate::cms::{AlgorithmIdentifier, EntityIdRef, oid};
 use crate::crypto::{CryptoProvider, DigestValue, KeyError, SecretBytes, SignRequest};
-use crate::error::SendError;
+use crate::error::{SendError, SetupError};
 use crate::identity::Signing;
 use crate::mime::transfer::LineEncoder;
 use crate::mime::write::boundary_token;
-use crate::profile::{Embed, MicalgNames, Quirks, SignatureEncoding};
-use crate::smime::{Part, mic};
+use crate::profile::{Embed, MicalgNames, Quirks, SignatureEncoding, SignerId};
+use crate::smime::{Part, mic, scheme};
 use crate::step::{KeyRequest, Step};
 
 /// How a signature is made.
 #[derive(Clone, Debug)]
 pub(crate) struct SignTerms {
-    pub(crate) digest: DigestAlgorithm,
+    pub(crate) scheme: SignatureScheme,
     pub(crate) quirks: Quirks,
     /// Written as signing-time.
     pub(crate) now: SystemTime,
@@ -35,7 +35,7 @@ pub(crate) fn sign(
     provider: &CryptoProvider,
     terms: SignTerms,
 ) -> Step<Result<Part, SendError>> {
-    let prepared = match prepare(digests, signing, provider, &terms) {
+    let prepared = match prepare(&pieces, digests, signing, provider, &terms) {
         Ok(prepared) => prepared,
         Err(error) => return Step::Done(Err(error)),
     };
@@ -56,56 +56,61 @@ struct Prepared {
     attributes: Option<Vec<u8>>,
     request: SignRequest,
     boundary: String,
+    /// Digest and signature algorithm.
+    identifiers: (AlgorithmIdentifier, AlgorithmIdentifier),
 }
 
 fn prepare(
+    pieces: &[Bytes],
     digests: &[DigestValue],
     signing: &Signing,
     provider: &CryptoProvider,
     terms: &SignTerms,
 ) -> Result<Prepared, SendError> {
-    let scheme = SignatureScheme::RsaPkcs1v15(terms.digest);
-    if !signing.key.schemes().contains(&scheme) {
-        return Err(SendError::SigningAlgorithm(terms.digest));
-    }
-    let content = mic::pick(digests, terms.digest).ok_or(SendError::SigningAlgorithm(terms.digest))?;
+    let scheme = terms.scheme;
+    let unable = || SendError::SigningAlgorithm(scheme);
+    let identifiers = scheme::identifiers(scheme).ok_or_else(unable)?;
+    let content = mic::pick(digests, scheme.digest()).ok_or_else(unable)?;
+    // Before the key is asked.
+    signing.leaf().map(|leaf| signer_id(leaf, terms.quirks.signer_id)).transpose()?;
     let mut random = [0; 16];
     provider.fill_random(&mut random)?;
     let boundary = boundary_token(&random);
     if !terms.quirks.signed_attributes {
         let request = SignRequest::new(scheme, content.clone());
-        return Ok(Prepared { attributes: None, request, boundary });
+        // What is signed is the content itself: only a scheme that digests it once more gets a copy.
+        let request = if scheme == SignatureScheme::Ed25519 { request.with_message(pieces.concat()) } else { request };
+        return Ok(Prepared { attributes: None, request, boundary, identifiers });
     }
-    let (digest_algorithm, signature_algorithm) = (digest_identifier(terms.digest), signature_identifier());
-    let protection = terms.quirks.algorithm_protection.then_some((&digest_algorithm, &signature_algorithm));
+    let protection = terms.quirks.algorithm_protection.then_some((&identifiers.0, &identifiers.1));
     let attributes = signed::signed_attributes(&oid::DATA, content.as_bytes(), Some(terms.now), protection);
     let tbs = signed::set_of(&attributes);
-    let digest = provider.digest(terms.digest, &tbs)?;
+    let digest = provider.digest(scheme.digest(), &tbs)?;
     let request = SignRequest::new(scheme, digest).with_message(tbs);
-    Ok(Prepared { attributes: Some(attributes), request, boundary })
+    Ok(Prepared { attributes: Some(attributes), request, boundary, identifiers })
 }
 
 impl Prepared {
     fn signed_data(&self, chain: &[Certificate], terms: &SignTerms, signature: &[u8]) -> Result<Vec<u8>, SendError> {
-        let leaf = chain.first().ok_or(SendError::Setup(crate::error::SetupError::NoSigningKey))?;
+        let leaf = chain.first().ok_or(SetupError::NoSigningKey)?;
         let embedded: Vec<&[u8]> = match terms.quirks.embed {
             Embed::None => Vec::new(),
             Embed::Leaf => vec![leaf.der()],
             Embed::Chain => chain.iter().map(Certificate::der).collect(),
         };
         Ok(signed::write_signed_data(&SignedDataParts {
-            digest_algorithm: &digest_identifier(terms.digest),
+            digest_algorithm: &self.identifiers.0,
             certificates: &embedded,
-            sid: EntityIdRef::IssuerAndSerial { issuer: leaf.issuer_der(), serial: leaf.serial_octets() },
+            sid: signer_id(leaf, terms.quirks.signer_id)?,
             signed_attributes: self.attributes.as_deref(),
-            signature_algorithm: &signature_identifier(),
+            signature_algorithm: &self.identifiers.1,
             signature,
         }))
     }
 
     fn assemble(&self, pieces: Vec<Bytes>, cms: &[u8], terms: &SignTerms) -> Part {
         let boundary = &self.boundary;
-        let micalg = terms.quirks.micalg_names.spell(terms.digest);
+        let micalg = terms.quirks.micalg_names.spell(terms.scheme.digest());
         let content_type = format!(
             "multipart/signed; protocol=\"application/pkcs7-signature\"; micalg={micalg}; boundary=\"{boundary}\""
         );
@@ -146,14 +151,16 @@ impl Prepared {
     }
 }
 
-/// RFC 5754 section 2: SHA-2 identifiers are written without parameters.
-fn digest_identifier(digest: DigestAlgorithm) -> AlgorithmIdentifier {
-    AlgorithmIdentifier { oid: digest.oid(), parameters: None }
-}
-
-/// rsaEncryption with NULL, which every product verifies (RFC 3370 section 3.2).
-fn signature_identifier() -> AlgorithmIdentifier {
-    AlgorithmIdentifier { oid: oid::RSA_ENCRYPTION, parameters: Some(Bytes::from_static(&[5, 0])) }
+fn signer_id(leaf: &Certificate, how: SignerId) -> Result<EntityIdRef<'_>, SetupError> {
+    match how {
+        SignerId::IssuerSerial => {
+            Ok(EntityIdRef::IssuerAndSerial { issuer: leaf.issuer_der(), serial: leaf.serial_octets() })
+        }
+        SignerId::KeyId => {
+            let missing = || SetupError::NoKeyIdentifier { subject: leaf.subject().to_owned() };
+            leaf.subject_key_id().map(EntityIdRef::SubjectKeyId).ok_or_else(missing)
+        }
+    }
 }
 
 impl MicalgNames {

@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::algorithm::{DigestAlgorithm, SignatureScheme};
+use crate::algorithm::{DigestAlgorithm, SignatureFamily, SignatureScheme};
 use crate::certificate::Certificate;
+use crate::cms::EntityId;
 use crate::cms::content::{self, ContentInfo};
 use crate::cms::signed::{SignedAttributes, SignedData, SignerInfo};
-use crate::cms::{AlgorithmIdentifier, EntityId, oid};
 use crate::crypto::{CryptoProvider, DigestValue};
 use crate::error::{AuthenticationFault, ReceiveError, SIGNATURE};
 use crate::limits::Limits;
@@ -16,6 +16,7 @@ use crate::mime::canonical::Canonicalizer;
 use crate::note::Note;
 use crate::profile::SignedForm;
 use crate::smime::mic::{Digests, pick};
+use crate::smime::scheme;
 use crate::trust::{Candidate, Signers};
 
 /// Proof that a signature over `T` verified under a trusted certificate. Only [`verify`] can make one.
@@ -63,6 +64,7 @@ pub(crate) struct VerifyTerms {
     /// Who may sign for the sender.
     pub(crate) signers: Signers,
     pub(crate) digests: Vec<DigestAlgorithm>,
+    pub(crate) families: Vec<SignatureFamily>,
     pub(crate) form: SignedForm,
     pub(crate) limits: Limits,
     pub(crate) now: SystemTime,
@@ -168,6 +170,8 @@ impl Forms {
         let mut algorithms: Vec<_> =
             signed.signers.iter().filter_map(|s| DigestAlgorithm::from_oid(&s.digest_algorithm.oid)).collect();
         algorithms.extend(&terms.wanted);
+        // What the provider lacks fails where it is needed: another signer may do without.
+        algorithms.retain(|algorithm| terms.provider.start_digest(*algorithm).is_ok());
         let raw = Digests::of(&terms.provider, &algorithms, std::slice::from_ref(&octets)).map_err(unsupported)?;
         Ok(Self { octets, algorithms, raw, canonical: None })
     }
@@ -189,6 +193,16 @@ impl Forms {
         self.canonical.as_deref().and_then(|values| pick(values, algorithm))
     }
 
+    /// The content in one of its forms, for a scheme that signs the message itself.
+    fn content(&self, canonical: bool) -> Bytes {
+        if !canonical {
+            return self.octets.clone();
+        }
+        let mut content = Vec::with_capacity(self.octets.len());
+        Canonicalizer::new().push(&self.octets, &mut |piece| content.extend_from_slice(piece));
+        content.into()
+    }
+
     fn digests(&mut self, canonical: bool) -> Vec<DigestValue> {
         let chosen = if canonical { self.canonical.take() } else { None };
         chosen.unwrap_or_else(|| std::mem::take(&mut self.raw))
@@ -208,10 +222,13 @@ fn check_signer(
     forms: &mut Forms,
     terms: &VerifyTerms,
 ) -> Result<ValidSigner, SignerFault> {
-    let scheme = scheme(signer)?;
-    if !terms.digests.contains(&scheme.digest()) {
-        let algorithm = scheme.to_string();
-        return Err(ReceiveError::ForbiddenAlgorithm { what: SIGNATURE, algorithm }.into());
+    let (scheme, assumed) = scheme::read(signer)?;
+    let algorithm = || scheme.to_string();
+    if !terms.digests.contains(&scheme.digest()) || !terms.families.contains(&scheme.family()) {
+        return Err(ReceiveError::ForbiddenAlgorithm { what: SIGNATURE, algorithm: algorithm() }.into());
+    }
+    if forms.raw(scheme.digest()).is_none() {
+        return Err(ReceiveError::UnsupportedAlgorithm { what: SIGNATURE, algorithm: algorithm() }.into());
     }
     let claims = match &signer.signed_attributes {
         Some(attributes) => attribute_claims(attributes, signer, signed, forms, scheme, terms)?,
@@ -220,7 +237,7 @@ fn check_signer(
     let judged =
         |certificate: &Certificate| claims.iter().find(|claim| claim.holds(signer, certificate, scheme, terms));
     let valid = |certificate: &Certificate, claim: &Claim, judged: Vec<Note>| {
-        let notes = claim.notes.iter().cloned().chain(judged).collect();
+        let notes = claim.notes.iter().chain(&assumed).cloned().chain(judged).collect();
         ValidSigner { certificate: certificate.clone(), scheme, canonical: claim.canonical, notes }
     };
     let mut refused = None;
@@ -271,7 +288,7 @@ fn vouched(stranger: &Certificate, signed: &SignedData, terms: &VerifyTerms) -> 
 /// One reading of what the signature value was computed over.
 struct Claim {
     digest: DigestValue,
-    message: Option<Vec<u8>>,
+    message: Option<Bytes>,
     canonical: bool,
     notes: Vec<Note>,
 }
@@ -318,15 +335,15 @@ fn attribute_claims(
     }
     check_protection(attributes, signer).map_err(fault)?;
     let received = attributes.as_received();
-    let sorted = attributes.as_sorted_der();
+    let sorted = attributes.as_sorted_der().ok().filter(|der| Some(der) != received.as_ref());
     let form_note = canonical.then_some(Note::CanonicalForm);
     let mut claims = Vec::with_capacity(2);
     // BouncyCastle verifies over the sorted attributes, OpenSSL over those it received: either may have been signed.
-    for (message, reordered) in [(Some(received.clone()), false), (sorted.ok().filter(|der| *der != received), true)] {
+    for (message, reordered) in [(received, false), (sorted, true)] {
         let Some(message) = message else { continue };
         let digest = terms.provider.digest(algorithm, &message).map_err(unsupported)?;
         let notes = form_note.iter().cloned().chain(reordered.then_some(Note::AttributeOrder)).collect();
-        claims.push(Claim { digest, message: Some(message), canonical, notes });
+        claims.push(Claim { digest, message: Some(message.into()), canonical, notes });
     }
     Ok(claims)
 }
@@ -340,7 +357,7 @@ fn content_claims(forms: &mut Forms, scheme: SignatureScheme, terms: &VerifyTerm
         .chain(canonical)
         .map(|(digest, canonical)| Claim {
             digest,
-            message: None,
+            message: (scheme == SignatureScheme::Ed25519).then(|| forms.content(canonical)),
             canonical,
             notes: canonical.then_some(Note::CanonicalForm).into_iter().collect(),
         })
@@ -352,9 +369,9 @@ fn check_protection(attributes: &SignedAttributes, signer: &SignerInfo) -> Resul
     let Some(protection) = attributes.algorithm_protection().map_err(|error| error.to_string())? else {
         return Ok(());
     };
-    let same_digest = protection.digest.oid == signer.digest_algorithm.oid;
+    let same_digest = protection.digest.is_same(&signer.digest_algorithm);
     // The signature algorithm must be named in SignedData.
-    let same_signature = protection.signature.is_some_and(|named| named.oid == signer.signature_algorithm.oid);
+    let same_signature = protection.signature.is_some_and(|named| named.is_same(&signer.signature_algorithm));
     if same_digest && same_signature {
         return Ok(());
     }
@@ -386,31 +403,6 @@ pub(crate) fn describe(id: &EntityId) -> String {
         }
         EntityId::SubjectKeyId(key_id) => format!("subject key identifier {}", crate::certificate::hex(key_id)),
     }
-}
-
-/// RFC 3370 section 3.2, RFC 5754 section 3.2: `rsaEncryption` and `sha256WithRSAEncryption` mean the same here.
-fn scheme(signer: &SignerInfo) -> Result<SignatureScheme, ReceiveError> {
-    let unknown = |algorithm: &AlgorithmIdentifier| ReceiveError::UnsupportedAlgorithm {
-        what: SIGNATURE,
-        algorithm: algorithm.oid.to_string(),
-    };
-    let digest =
-        DigestAlgorithm::from_oid(&signer.digest_algorithm.oid).ok_or_else(|| unknown(&signer.digest_algorithm))?;
-    let signature = &signer.signature_algorithm;
-    let named = match signature.oid {
-        oid::RSA_ENCRYPTION => digest,
-        oid::SHA1_WITH_RSA => DigestAlgorithm::Sha1,
-        oid::SHA256_WITH_RSA => DigestAlgorithm::Sha256,
-        oid::SHA384_WITH_RSA => DigestAlgorithm::Sha384,
-        oid::SHA512_WITH_RSA => DigestAlgorithm::Sha512,
-        _ => return Err(unknown(signature)),
-    };
-    if named != digest {
-        return Err(ReceiveError::Authentication(AuthenticationFault::Attributes(format!(
-            "the signature algorithm names {named}, the digest algorithm is {digest}"
-        ))));
-    }
-    Ok(SignatureScheme::RsaPkcs1v15(digest))
 }
 
 fn unsupported(error: crate::crypto::CryptoError) -> ReceiveError {

@@ -24,7 +24,7 @@ use crate::smime::fixtures::{
 use crate::smime::mic::Digests;
 use crate::smime::sign::{SignTerms, sign};
 use crate::smime::{Part, join};
-use crate::{Certificate, Limits};
+use crate::{Certificate, Limits, SignatureScheme};
 
 /// Lengths at which the length octets change, and those around a block.
 const LENGTHS: [usize; 14] = [0, 1, 15, 16, 17, 80, 127, 128, 129, 255, 256, 65_000, 65_535, 65_536];
@@ -73,7 +73,7 @@ fn signature(part: &Part, encoding: SignatureEncoding) -> Vec<u8> {
 fn signed(pair: &Pair, chain: Vec<Certificate>, content: &[u8], digest: DigestAlgorithm, quirks: &Quirks) -> Part {
     let signing = Signing { name: String::new(), active_from: None, chain, key: pair.key.clone() };
     let digests = Digests::of(&provider(), &[digest], &pieces(content)).unwrap();
-    let terms = SignTerms { digest, quirks: quirks.clone(), now: now() };
+    let terms = SignTerms { scheme: SignatureScheme::RsaPkcs1v15(digest), quirks: quirks.clone(), now: now() };
     sign(pieces(content), &digests, &signing, &provider(), terms).run().unwrap()
 }
 

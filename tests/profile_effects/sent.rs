@@ -23,6 +23,8 @@ pub(crate) fn rows() -> Vec<Row> {
             "@a.example>",
         ),
         row("send.sign", json!("sha-512"), micalg, "sha-256", "sha-512").with(clear()),
+        row("send.rsa_signature", json!("pss"), signature_algorithm, "2a864886f70d010101", "2a864886f70d01010a")
+            .with(clear()),
         row("send.encrypt", json!("aes128-gcm"), content_type, "enveloped-data", "authEnveloped-data"),
         row("send.compress", json!("after-signing"), content_type, "multipart/signed", "compressed-data").with(clear()),
         row("send.receipt.kind", json!("unsigned"), options, "micalg", "no receipt options"),
@@ -38,6 +40,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row("quirks.micalg_names", json!("rfc3851"), micalg, "sha-256", "sha256").with(clear()),
         row("quirks.signature_encoding", json!("binary"), signature_part, "base64", "binary").with(clear()),
         row("quirks.signed_attributes", json!(false), signed_data, "3 attributes", "0 attributes").with(clear()),
+        row("quirks.signer_id", json!("key-id"), signed_data, "issuer and serial", "key identifier").with(clear()),
         row("quirks.embed", json!("none"), signed_data, "1 certificates", "0 certificates").with(clear()),
         row("quirks.algorithm_protection", json!(true), signed_data, "3 attributes", "4 attributes").with(clear()),
         row(
@@ -95,14 +98,27 @@ fn signature_part(terms: &PartnerProfile) -> String {
     field(head, "content-transfer-encoding").to_owned()
 }
 
-/// What the signature holds.
-fn signed_data(terms: &PartnerProfile) -> String {
+fn signature_octets(terms: &PartnerProfile) -> Vec<u8> {
     let mut terms = terms.clone();
     terms.quirks.signature_encoding = SignatureEncoding::Binary;
     let request = request(&terms);
     let boundary = parameter(request.header("content-type").unwrap(), "boundary");
-    let (_, cms) = head_and_body(split(request.body(), boundary)[1]);
-    let data = Tlv::of(cms).child(1).child(0).children();
+    head_and_body(split(request.body(), boundary)[1]).1.to_vec()
+}
+
+/// The object identifier of the signature algorithm in hexadecimal.
+fn signature_algorithm(terms: &PartnerProfile) -> String {
+    let cms = signature_octets(terms);
+    let data = Tlv::of(&cms).child(1).child(0).children();
+    let signer = data.last().unwrap().child(0).children();
+    let oid = signer[signer.len() - 2].child(0);
+    oid.body.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+/// What the signature holds.
+fn signed_data(terms: &PartnerProfile) -> String {
+    let cms = signature_octets(terms);
+    let data = Tlv::of(&cms).child(1).child(0).children();
     let count = |elements: Vec<Tlv<'_>>| {
         elements.into_iter().find(|element| element.tag == 0xa0).map_or(0, |set| set.children().len())
     };

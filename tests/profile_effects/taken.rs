@@ -17,11 +17,13 @@ pub(crate) fn rows() -> Vec<Row> {
         row("accept.signature", json!("require"), verdict, "accepted", "INSUFFICIENT_SECURITY").with(plain()),
         row("accept.encryption", json!("require"), verdict, "accepted", "INSUFFICIENT_SECURITY").with(plain()),
         row("accept.digests", json!(["sha-384"]), verdict, "accepted", "ALGORITHM_FORBIDDEN"),
+        row("accept.signatures", json!(["pss", "ecdsa"]), verdict, "accepted", "ALGORITHM_FORBIDDEN"),
         row("accept.ciphers", json!(["aes128-cbc"]), verdict, "accepted", "ALGORITHM_FORBIDDEN"),
         row("accept.key_transports", json!([]), verdict, "accepted", "ALGORITHM_FORBIDDEN"),
         row("accept.signed_form", json!("as-sent"), bare_line_feeds, "accepted", "INTEGRITY_CHECK").with(clear()),
         row("accept.bare_content", json!(true), without_header, "BARE_CONTENT", "accepted"),
         row("expect.mdn_signatures", json!(["sha-512"]), settled, "Deliver", "MDN_SIGNATURE"),
+        row("expect.mdn_signature_families", json!(["ed25519"]), settled, "Deliver", "MDN_SIGNATURE"),
         row("expect.mics", json!(["sha-512"]), settled, "Deliver", "MIC_ALGORITHM"),
     ]
 }
