@@ -101,14 +101,14 @@ fn no_recipient() {
 fn unsupported_algorithm() {
     let aes256_cbc = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 42];
     let aes_wrap = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 45];
-    let pss = [&RSA[..8], &[10]].concat();
+    let unknown = [&RSA[..8], &[99]].concat();
     let oaep = [&RSA[..8], &[7]].concat();
     let decryption = || Told::exactly("ALGORITHM_UNSUPPORTED", "processed/error: decryption-failed");
     let authentication = Told::exactly("ALGORITHM_UNSUPPORTED", "processed/error: authentication-failed").with_mic();
     let cases = [
         (encrypted(b"x").body(|body| patch_last(body, &aes256_cbc, &aes_wrap)), decryption(), "content encryption"),
         (encrypted(b"x").body(|body| patch_last(body, &RSA, &oaep)), decryption(), "key transport"),
-        (signed().body(|body| patch_last(body, &RSA, &pss)), authentication, "signature"),
+        (signed().body(|body| patch_last(body, &RSA, &unknown)), authentication, "signature"),
     ];
     for (case, told, expected) in cases {
         let error = case.refused(told);
@@ -247,10 +247,14 @@ fn authentication_attributes() {
     let other_algorithm = signed().body(|body| patch_last(body, &RSA, &sha512_with_rsa));
     // The first id-data is that of the content, the last one that of the contentType attribute.
     let other_type = signed().body(|body| patch_last(body, &DATA, &SIGNED));
-    for case in [other_algorithm, other_type] {
-        let fault = authentication_fault(case, "SIGNED_ATTRIBUTES");
-        assert!(matches!(fault, AuthenticationFault::Attributes(_)), "{fault:?}");
-    }
+    let fault = authentication_fault(other_type, "SIGNED_ATTRIBUTES");
+    assert!(matches!(fault, AuthenticationFault::Attributes(_)), "{fault:?}");
+    let fault = authentication_fault(other_algorithm, "SIGNATURE_ALGORITHM");
+    assert!(matches!(fault, AuthenticationFault::Algorithm(_)), "{fault:?}");
+    // rsaEncryption becomes RSASSA-PSS, and its NULL is no parameters.
+    let pss = [&RSA[..8], &[10]].concat();
+    let fault = authentication_fault(signed().body(|body| patch_last(body, &RSA, &pss)), "SIGNATURE_ALGORITHM");
+    assert_eq!(fault, AuthenticationFault::Algorithm("the parameters of rsa-pss cannot be read".to_owned()));
 }
 
 #[test]

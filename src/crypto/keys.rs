@@ -336,12 +336,14 @@ mod tests {
     }
 
     #[test]
-    fn remote_key_of_another_algorithm_supports_nothing() {
+    fn remote_keys_of_other_kinds_defer_what_they_can() {
         let certificate = include_bytes!("../../tests/vectors/ber/ec.crt");
         let key = RemoteKey::new("ec", &Certificate::from_pem(certificate).unwrap(), SECRET);
         let scheme = SignatureScheme::RsaPkcs1v15(DigestAlgorithm::Sha256);
-        assert!(key.schemes().is_empty());
-        assert_eq!(key.signature_len(scheme), None);
+        assert_eq!(key.schemes(), DigestAlgorithm::STRONG.map(SignatureScheme::Ecdsa));
+        let ecdsa = SignatureScheme::Ecdsa(DigestAlgorithm::Sha256);
+        assert_eq!(key.sign(&SignRequest::new(ecdsa, DigestValue::sha256([0; 32]))), Err(KeyError::Deferred));
+        assert_eq!((key.signature_len(ecdsa), key.signature_len(scheme)), (None, None));
         assert_eq!(key.sign(&SignRequest::new(scheme, DigestValue::sha256([0; 32]))), Err(KeyError::Unsupported));
         let unwrap = UnwrapRequest::new(KeyTransport::RsaPkcs1v15, vec![]);
         assert_eq!(key.unwrap_key(&unwrap).unwrap_err(), KeyError::Unsupported);

@@ -7,6 +7,8 @@ mod ed25519;
 mod gcm;
 #[cfg(feature = "renewal")]
 pub(crate) mod generate;
+#[cfg(test)]
+mod key_tests;
 mod load;
 #[cfg(feature = "pkcs12")]
 pub(crate) mod password;

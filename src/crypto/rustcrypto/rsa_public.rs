@@ -223,9 +223,10 @@ mod tests {
         for scheme in key.schemes() {
             let digest = CryptoProvider::rustcrypto().digest(scheme.digest(), b"abc").unwrap();
             let signature = key.sign(&SignRequest::new(scheme, digest.clone())).unwrap();
-            assert_eq!(verify(certificate.spki_der(), &digest, &signature), Ok(()), "{scheme}");
+            let verify = |digest| Verifiers.verify(scheme, certificate.spki_der(), digest, None, &signature);
+            assert_eq!(verify(&digest), Ok(()), "{scheme}");
             let other = CryptoProvider::rustcrypto().digest(scheme.digest(), b"abd").unwrap();
-            assert_eq!(verify(certificate.spki_der(), &other, &signature), Err(VerifyError::InvalidSignature));
+            assert_eq!(verify(&other), Err(VerifyError::InvalidSignature));
         }
     }
 

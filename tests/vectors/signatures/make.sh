@@ -4,10 +4,33 @@ set -eu
 cd "$(dirname "$0")"
 rm -f ./*.key ./*.crt ./*.der ./*.sec1
 
-certificate() { # name, extra arguments of req
+work=$(mktemp -d)
+trap 'rm -r "$work"' EXIT
+touch "$work/index.txt"
+cat > "$work/ca.cnf" <<CONFIG
+[ca]
+default_ca = self
+[self]
+database = $work/index.txt
+new_certs_dir = $work
+rand_serial = yes
+unique_subject = no
+default_md = default
+policy = names
+x509_extensions = extensions
+[names]
+organizationName = supplied
+commonName = supplied
+[extensions]
+keyUsage = digitalSignature
+subjectKeyIdentifier = hash
+CONFIG
+
+certificate() { # name, further arguments of ca
     name=$1; shift
-    openssl req -x509 -new -key "$name.key" -out "$name.crt" -days 36500 -subj "/O=Signers/CN=$name" \
-        -addext keyUsage=digitalSignature "$@"
+    openssl req -new -key "$name.key" -out "$work/request.pem" -subj "/O=Signers/CN=$name"
+    openssl ca -config "$work/ca.cnf" -batch -selfsign -notext -in "$work/request.pem" -keyfile "$name.key" \
+        -out "$name.crt" -startdate 20260101000000Z -enddate 21251231000000Z "$@" 2>/dev/null
 }
 key() { # name, arguments of genpkey
     name=$1; shift
@@ -56,6 +79,18 @@ signed pss-mgf1-sha1 rsa -md sha256 $pss -keyopt rsa_mgf1_md:sha1 -keyopt rsa_ps
 signed pss-1030 rsa1030 -md sha256 $pss -keyopt rsa_pss_saltlen:-1
 signed pss-key pss -md sha384 $pss -keyopt rsa_pss_saltlen:-1
 signed pss-bound pss-bound -md sha256 $pss -keyopt rsa_pss_saltlen:32
+signed bound-salt-max pss-bound -md sha256 $pss -keyopt rsa_pss_saltlen:222
+# The numbers of the restricted keys without their restriction, for signatures that must not verify under it.
+for name in pss pss-bound; do
+    openssl asn1parse -in $name.key -strparse "$(openssl asn1parse -in $name.key | sed -n 's/^ *\([0-9]*\):d=1 .*OCTET STRING.*/\1/p')" \
+        -noout -out "$work/free.der"
+    openssl rsa -inform DER -in "$work/free.der" -out $name-free.key 2>/dev/null
+    certificate $name-free
+done
+signed pss-forged-v15 pss-free -md sha256 -nocerts
+signed bound-forged-sha384 pss-bound-free -md sha384 $pss -keyopt rsa_pss_saltlen:48 -nocerts
+signed bound-forged-salt-20 pss-bound-free -md sha256 $pss -keyopt rsa_pss_saltlen:20 -nocerts
+rm pss-free.* pss-bound-free.*
 signed p256-noattr p256 -md sha256 -noattr
 signed pss-noattr rsa -md sha256 -noattr $pss -keyopt rsa_pss_saltlen:-1
 signed p256-keyid p256 -md sha256 -keyid
