@@ -20,6 +20,9 @@ pub(crate) mod verify;
 mod envelope_tests;
 #[cfg(test)]
 #[cfg(feature = "rustcrypto")]
+mod forgery_tests;
+#[cfg(test)]
+#[cfg(feature = "rustcrypto")]
 mod signature_tests;
 #[cfg(test)]
 #[cfg(feature = "rustcrypto")]
