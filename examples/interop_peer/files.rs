@@ -7,7 +7,7 @@ use as2_protocol::http::Request;
 use as2_protocol::{Inbound, Limits, MessageBuilder, MessageParser, Payload, Rejection, read_request};
 use serde_json::json;
 
-use crate::terms::{Relation, is_unsupported, set_layers, verdict};
+use crate::terms::{Relation, is_unsupported, set_layers, set_signature, verdict};
 use crate::{Options, Trouble};
 
 /// Writes the HTTP request of one message, and prints its MIC.
@@ -16,6 +16,7 @@ pub(crate) fn build(options: &Options) -> Result<(), Trouble> {
     let mut profile = relation.profile("http://127.0.0.1/")?;
     let layer = |name| options.get_or(name, "none");
     set_layers(&mut profile, layer("sign"), layer("encrypt"), layer("compress"))?;
+    set_signature(&mut profile, options)?;
     let partner = relation.partner(profile)?;
     let content_type = options.get_or("content-type", "application/edi-x12").parse()?;
     let payload = Payload::new(content_type, std::fs::read(options.get("in")?)?);
@@ -45,7 +46,9 @@ fn raw_request(request: &Request<Bytes>) -> Vec<u8> {
 /// Opens a saved HTTP request, writes its payload, and prints what a receiver makes of it.
 pub(crate) fn open(options: &Options) -> Result<(), Trouble> {
     let relation = Relation::read(options)?;
-    let partner = relation.partner(relation.profile("http://127.0.0.1/")?)?;
+    let mut profile = relation.profile("http://127.0.0.1/")?;
+    profile.send.encrypt = None;
+    let partner = relation.partner(profile)?;
     let octets = Bytes::from(std::fs::read(options.get("in")?)?);
     let limits = Limits::default();
     let parsed = read_request(&octets, &limits).and_then(|request| MessageParser::new(limits).parse(request));

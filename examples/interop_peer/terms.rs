@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use as2_protocol::{
-    Accepted, Certificate, CipherAlgorithm, Compression, CryptoProvider, DigestAlgorithm, Identity, Layer, Partner,
-    PartnerProfile, ReceiveError, Refused, Requirement, RsaPrivateKey,
+    Accepted, Certificate, CipherAlgorithm, Compression, CryptoProvider, DigestAlgorithm, EcPrivateKey,
+    Ed25519PrivateKey, Identity, IdentityBuilder, Layer, Partner, PartnerProfile, ReceiveError, Refused, Requirement,
+    RsaPrivateKey, RsaSignature, SignerId,
 };
 use serde_json::{Value, json};
 
@@ -20,11 +21,7 @@ pub(crate) struct Relation {
 impl Relation {
     pub(crate) fn read(options: &Options) -> Result<Self, Trouble> {
         let certificate = Certificate::from_pem(&std::fs::read(options.get("cert")?)?)?;
-        let key = Arc::new(RsaPrivateKey::from_pkcs8_pem(&std::fs::read(options.get("key")?)?)?);
-        let us = Identity::builder(CryptoProvider::rustcrypto())
-            .signing(vec![certificate.clone()], key.clone())
-            .decrypting(certificate, key)
-            .build()?;
+        let us = identity(&certificate, &std::fs::read(options.get("key")?)?)?.build()?;
         let names = (options.get("us")?.to_owned(), options.get("them")?.to_owned());
         let partner_certificate = Certificate::from_pem(&std::fs::read(options.get("partner-cert")?)?)?;
         Ok(Self { us, names, partner_certificate })
@@ -39,12 +36,43 @@ impl Relation {
     }
 
     pub(crate) fn partner(&self, profile: PartnerProfile) -> Result<Partner, Trouble> {
-        let partner = Partner::builder(profile, CryptoProvider::rustcrypto())
-            .encrypt_to(self.partner_certificate.clone())
-            .verify_with(self.partner_certificate.clone())
-            .build()?;
-        Ok(partner)
+        // Not every certificate that signs can be encrypted to.
+        let encrypts = profile.send.encrypt.is_some();
+        let mut partner = Partner::builder(profile, CryptoProvider::rustcrypto());
+        if encrypts {
+            partner = partner.encrypt_to(self.partner_certificate.clone());
+        }
+        Ok(partner.verify_with(self.partner_certificate.clone()).build()?)
     }
+}
+
+/// One key for everything that its kind can do.
+fn identity(certificate: &Certificate, pem: &[u8]) -> Result<IdentityBuilder, Trouble> {
+    let builder = Identity::builder(CryptoProvider::rustcrypto());
+    let chain = vec![certificate.clone()];
+    if let Ok(key) = EcPrivateKey::from_pkcs8_pem(pem) {
+        return Ok(builder.signing(chain, Arc::new(key)));
+    }
+    if let Ok(key) = Ed25519PrivateKey::from_pkcs8_pem(pem) {
+        return Ok(builder.signing(chain, Arc::new(key)));
+    }
+    let key = Arc::new(RsaPrivateKey::from_pkcs8_pem(pem)?);
+    Ok(builder.signing(chain, key.clone()).decrypting(certificate.clone(), key))
+}
+
+/// How signatures are made, where the options say something about it.
+pub(crate) fn set_signature(profile: &mut PartnerProfile, options: &Options) -> Result<(), Trouble> {
+    profile.send.rsa_signature = match options.get_or("rsa-signature", "pkcs1-v1.5") {
+        "pkcs1-v1.5" => RsaSignature::Pkcs1v15,
+        "pss" => RsaSignature::Pss,
+        other => return Err(Trouble::other(format!("rsa-signature {other}"))),
+    };
+    profile.quirks.signer_id = match options.get_or("signer-id", "issuer-serial") {
+        "issuer-serial" => SignerId::IssuerSerial,
+        "key-id" => SignerId::KeyId,
+        other => return Err(Trouble::other(format!("signer-id {other}"))),
+    };
+    Ok(())
 }
 
 /// Sets the layers of what is sent.
