@@ -130,24 +130,15 @@ mod trust;
 mod url;
 
 // The public interface is:
-pub use algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
-pub use bytes;
-pub use certificate::{Certificate, CertificateError, CertificateUse, KeyUsage, Whose};
-pub use bytes;
-pub use http;
-#[cfg(feature = "tls")]
-pub use rustls;
-
 pub use algorithm::{
     CipherAlgorithm, DigestAlgorithm, EcCurve, KeyTransport, PssParameters, SignatureFamily, SignatureScheme,
 };
+pub use bytes;
 pub use certificate::{Certificate, CertificateError, CertificateUse, KeyUsage, Whose};
 pub use cms::{Error as CmsError, ErrorKind as CmsErrorKind};
-#[cfg(feature = "rustcrypto")]
-pub use crypto::RsaPrivateKey;
 pub use crypto::{CryptoProvider, KeyError, RemoteKey};
+#[cfg(feature = "rustcrypto")]
 pub use crypto::{EcPrivateKey, Ed25519PrivateKey, RsaPrivateKey};
-pub use crypto::{KeyError, RemoteKey};
 pub use delivery::{Delivery, GiveUp, NextStep};
 pub use endpoint::{AuthState, AuthStep, AuthorizeError, SecretFault};
 pub use error::{
@@ -186,18 +177,8 @@ pub use profile::{
     AcceptTerms, AllowExpiredUntil, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction,
     DeliveryTerms, DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt,
     Match, MicalgNames, PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated,
-    Requirement, RetryTerms, SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, TlsTerms, TlsTrust,
-    TlsVersion, UnknownPreset, WeakReceipt,
-    AcceptTerms, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction, DeliveryTerms,
-    DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt, Match, MicalgNames,
-    PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated, Requirement,
-    RetryTerms, RsaSignature, SecretRef, SendTerms, SignatureEncoding, SignedForm, SignerId, Strictness, TlsTerms, TlsTrust, TlsVersion,
-    UnknownPreset, WeakReceipt,
-    AcceptTerms, AllowExpiredUntil, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction,
-    DeliveryTerms, DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt,
-    Match, MicalgNames, PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated,
-    Requirement, RetryTerms, RsaSignature, SecretRef, SendTerms, SignatureEncoding, SignedForm, SignerId, Strictness, UnknownPreset,
-    WeakReceipt,
+    Requirement, RetryTerms, RsaSignature, SecretRef, SendTerms, SignatureEncoding, SignedForm, SignerId, Strictness,
+    TlsTerms, TlsTrust, TlsVersion, UnknownPreset, WeakReceipt,
 };
 pub use receipt::builder::{FollowUp, MdnBuilder, PendingMdn, Reply};
 pub use receipt::evidence::{Evidence, EvidenceError, EvidenceRecord, Proof};

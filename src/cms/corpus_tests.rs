@@ -225,7 +225,8 @@ fn x08_each_signer_of_several_can_be_the_trusted_one() {
     let ec = Certificate::from_pem(vector!("ber/ec.crt")).unwrap();
     let ContentInfo::Signed(mut multi) = read(file("ossl-sign-multi-def")).0 else { panic!() };
     for (trusted, family) in [(corpus_rsa().certificate, SignatureFamily::Pkcs1v15), (ec, SignatureFamily::Ecdsa)] {
-        let terms = VerifyTerms { trusted: vec![trusted.clone()], ..terms(&[]) };
+        let mut terms = terms(&[]);
+        terms.signers.trusted = vec![trusted.clone()];
         let verified = verify(CONTENT.into(), &multi, &terms, &mut Vec::new()).unwrap();
         assert_eq!((verified.certificate(), verified.scheme().family()), (&trusted, family));
     }
