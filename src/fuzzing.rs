@@ -19,9 +19,10 @@ use crate::mdn::{Disposition, Report, find_report};
 use crate::message::parser::{Inbound, MessageParser};
 use crate::message::received::Envelope;
 use crate::mime::entity::Entity;
+use crate::mime::filename;
 use crate::mime::header::HeadReader;
 use crate::mime::multipart::{Event, Multipart, Scanner};
-use crate::mime::param::{ContentDisposition, ContentType};
+use crate::mime::param::ContentType;
 use crate::mime::transfer::{Decoder, TransferEncoding, decode};
 use crate::receipt::builder::{FollowUp, Reply};
 use crate::receipt::incoming::{IncomingMdn, ParkedMdn};
@@ -93,13 +94,15 @@ pub fn parameters(data: &[u8]) {
             assert_eq!(ContentType::read(strict.to_string().as_bytes()), Ok(strict));
         }
     }
-    let _ = ContentDisposition::read(data).filename();
+    let received = filename::received(Some(data), ContentType::read(data).ok().as_ref());
+    let safe = received.as_deref().and_then(filename::safe);
+    assert_eq!(safe.as_deref().and_then(filename::safe), safe);
     let name = String::from_utf8_lossy(data);
-    let written = ContentDisposition::write_attachment(&name);
+    let written = filename::attachment(&name, data.len() % 2 == 0);
     assert!(written.bytes().all(|octet| (b' '..=b'~').contains(&octet)));
     // Encoded words are decoded wherever they stand, since peers write them here.
     if !name.is_empty() && !name.contains("=?") {
-        assert_eq!(ContentDisposition::read(written.as_bytes()).filename().as_deref(), Some(&*name));
+        assert_eq!(filename::received(Some(written.as_bytes()), None).as_deref(), Some(&*name));
     }
 }
 

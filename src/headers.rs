@@ -6,10 +6,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
+use crate::announce::{Announcement, Feature};
 use crate::crypto::CryptoProvider;
 use crate::error::{Rejection, SendError};
 use crate::name::{MessageId, ReceivedName};
 use crate::note::Note;
+use crate::profile::AnnounceTerms;
 use crate::stored::Instant;
 
 pub(crate) const AS2_VERSION: &str = "as2-version";
@@ -21,8 +23,8 @@ pub(crate) const DISPOSITION_NOTIFICATION_OPTIONS: &str = "disposition-notificat
 pub(crate) const RECEIPT_DELIVERY_OPTION: &str = "receipt-delivery-option";
 pub(crate) const CONTENT_TRANSFER_ENCODING: &str = "content-transfer-encoding";
 
-/// The version that is written: 1.1 says that compression is understood (RFC 5402 section 6).
-pub(crate) const VERSION: &str = "1.1";
+const EDIINT_FEATURES: &str = "ediint-features";
+const AS2_PRODUCT: &str = "as2-product";
 
 /// Collects header fields; the first value that HTTP cannot carry is told by name at the end.
 pub(crate) struct Head {
@@ -54,6 +56,14 @@ impl Head {
             Some(value) => self.set(name, value),
             None => self,
         }
+    }
+
+    /// What we tell about ourselves, in messages and receipts alike (RFC 6017 section 3).
+    pub(crate) fn announce(self, terms: &AnnounceTerms) -> Self {
+        let features: Vec<_> = terms.features.iter().map(Feature::as_str).collect();
+        let head = self.set(AS2_VERSION, terms.version().name());
+        let head = head.set_if(EDIINT_FEATURES, (!features.is_empty()).then(|| features.join(", ")).as_deref());
+        head.set_if(AS2_PRODUCT, terms.product.as_ref().map(ToString::to_string).as_deref())
     }
 
     /// The headers, or the name of the first one that cannot be written.
@@ -114,15 +124,21 @@ pub(crate) fn name(
     Ok(Some(first))
 }
 
-/// RFC 4130 section 6.1: absence means 1.0, and only the major digit decides. Nothing here is a failure.
-pub(crate) fn note_version(headers: &HeaderMap, notes: &mut Vec<Note>) {
-    let Some(value) = headers.get(AS2_VERSION) else { return };
-    let text = String::from_utf8_lossy(value.as_bytes()).trim().to_owned();
-    let known =
-        text.strip_prefix("1.").is_some_and(|minor| minor.len() == 1 && minor.bytes().all(|o| o.is_ascii_digit()));
-    if !known {
-        notes.push(Note::Version(format!("AS2-Version is '{}'", crate::name::printable(&text))));
-    }
+/// What the other side tells about itself. Nothing here is a failure (RFC 4130 section 6.1, RFC 6017 section 4).
+pub(crate) fn announced(headers: &HeaderMap) -> Announcement {
+    let text = |name: &str| {
+        let values: Vec<_> = headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
+        let joined = values.iter().map(|value| value.trim()).collect::<Vec<_>>().join(", ");
+        (!values.is_empty()).then(|| crate::name::printable(&joined))
+    };
+    let version = headers.get(AS2_VERSION).map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
+    Announcement::new(version.as_deref().map(crate::name::printable), text(EDIINT_FEATURES), text(AS2_PRODUCT))
+}
+
+/// A version that is not known, for the log.
+pub(crate) fn version_note(announced: &Announcement) -> Option<Note> {
+    let unknown = announced.version_text().filter(|_| announced.version().is_none())?;
+    Some(Note::Version(format!("AS2-Version is '{unknown}'")))
 }
 
 /// A Message-ID that was never used before.

@@ -81,6 +81,15 @@ pub enum Note {
     Plaintext(String),
     /// Compression stands outside encryption, or another nesting was met that RFC 5402 does not list.
     Layering(String),
+    /// A received file name cannot be used as it is.
+    Filename {
+        /// The name as the sender wrote it.
+        raw: String,
+        /// The name that was made of it, if anything was left.
+        safe: Option<String>,
+    },
+    /// Something about several documents in one message: that they are sent at all, or how they are put together.
+    Attachments(String),
     /// Any other liberty.
     Other(String),
 }
@@ -110,6 +119,8 @@ impl Note {
             Self::Receipt(_) => "RECEIPT",
             Self::Plaintext(_) => "PLAINTEXT",
             Self::Layering(_) => "LAYERING",
+            Self::Filename { .. } => "FILENAME",
+            Self::Attachments(_) => "ATTACHMENTS",
             Self::Other(_) => "OTHER",
         }
     }
@@ -128,7 +139,10 @@ impl fmt::Display for Note {
             | Self::Receipt(text)
             | Self::Plaintext(text)
             | Self::Layering(text)
+            | Self::Attachments(text)
             | Self::Other(text) => f.write_str(text),
+            Self::Filename { raw, safe: Some(safe) } => write!(f, "the file name `{raw}` was made `{safe}`"),
+            Self::Filename { raw, safe: None } => write!(f, "nothing of the file name `{raw}` can be used"),
             Self::SmimeType { declared: Some(declared), actual } => {
                 write!(f, "smime-type says {declared}, the content is {actual}")
             }

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 /// Every module of the crate, each after all that it may use. Wire layers know no keys; nothing knows `message`.
 const ORDER: &[&str] = &[
+const ORDER: [&str; 27] = [
     "algorithm",
     "limits",
     "note",
     "name",
+    "announce",
     "url",
     "stored",
     "certificate",

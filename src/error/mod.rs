@@ -120,6 +120,21 @@ pub enum SendError {
     #[error("the signing key gave no signature: {0}")]
     Key(#[from] KeyError),
     /// The signing key cannot sign in the way that the agreement asks for.
+    /// A file name is not to be sent.
+    #[error("the file name `{name}` cannot be sent: {problem}")]
+    Filename {
+        /// The name, control characters replaced.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Two documents of a message have one Content-ID.
+    #[error("two documents have the Content-ID {0}")]
+    ContentIdTwice(String),
+    /// Several documents in one message, which the agreement forbids.
+    #[error("`send.attachments` forbids several documents in one message")]
+    AttachmentsForbidden,
+    /// The signing key cannot sign with the digest that the agreement asks for.
     #[error("the signing key cannot sign with {0}")]
     SigningAlgorithm(SignatureScheme),
 }
@@ -137,6 +152,9 @@ impl SendError {
             Self::Crypto(_) => "CRYPTO",
             Self::Key(_) => "SIGNING_KEY",
             Self::SigningAlgorithm(_) => "SIGNING_ALGORITHM",
+            Self::Filename { .. } => "FILENAME_ILLEGAL",
+            Self::ContentIdTwice(_) => "CONTENT_ID_TWICE",
+            Self::AttachmentsForbidden => "ATTACHMENTS_FORBIDDEN",
         }
     }
 }

@@ -101,6 +101,9 @@ pub enum ReceiveError {
     /// Decrypted content has no MIME header, and nothing authenticates it.
     #[error("the decrypted content has no MIME header and is not authenticated")]
     BareContent,
+    /// A file name cannot be used as it is, and the agreement does not have it mended.
+    #[error("the file name `{0}` cannot be used as it is")]
+    IllegalFilename(String),
 }
 
 impl ReceiveError {
@@ -126,6 +129,7 @@ impl ReceiveError {
             Self::UnsupportedMicAlgorithms(_) => "RECEIPT_MIC_ALGORITHMS",
             Self::Limit { .. } => "LIMIT",
             Self::BareContent => "BARE_CONTENT",
+            Self::IllegalFilename(_) => "FILENAME_ILLEGAL",
         }
     }
 }
@@ -207,6 +211,7 @@ pub(crate) fn answer(error: &ReceiveError, exposure: Exposure, explain: Explain)
         | ReceiveError::Limit { .. }
         | ReceiveError::KeyUnavailable(_)
         | ReceiveError::BareContent => exact(Disposition::error("unexpected-processing-error")),
+        ReceiveError::IllegalFilename(_) => exact(Disposition::error("illegal-filename")),
         ReceiveError::Decryption(_) => Answer::uniform(),
         ReceiveError::NoRecipient { .. } if explain == Explain::Uniform => Answer::uniform(),
         ReceiveError::EnvelopeFormat(_) | ReceiveError::NoRecipient { .. } => {

@@ -12,8 +12,8 @@ use crate::headers::{self, Head, fresh_id};
 use crate::identity::{Identity, OwnCertificate};
 use crate::mdn::Importance;
 use crate::mdn::request::options_value;
+use crate::message::parts::{attachment_notes, collection, document};
 use crate::message::payload::Payload;
-use crate::mime::param::ContentDisposition;
 use crate::mime::write::encode_word;
 use crate::name::MessageId;
 use crate::note::Note;
@@ -48,6 +48,7 @@ pub struct MessageBuilder {
     subject: Option<String>,
     message_id: Option<MessageId>,
     extra: Vec<(String, String)>,
+    attachments: Vec<Payload>,
 }
 
 /// A message that is ready to be sent, and the receipt that it waits for. Save both before the first octet leaves.
@@ -85,10 +86,10 @@ impl MessageBuilder {
     /// A message from us to `partner`, as its profile says.
     pub fn new(us: &Identity, partner: &Partner) -> Self {
         let (us, partner) = (us.clone(), partner.clone());
-        Self { us, partner, subject: None, message_id: None, extra: Vec::new() }
+        Self { us, partner, subject: None, message_id: None, extra: Vec::new(), attachments: Vec::new() }
     }
 
-    /// The subject, for people who read logs and receipts. Anything that is not ASCII is encoded (RFC 2047).
+    /// The subject, for people who read logs and receipts; without it, that of the profile. Anything that is not ASCII is encoded (RFC 2047).
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
@@ -106,6 +107,14 @@ impl MessageBuilder {
         self
     }
 
+    /// A further document in the same message (RFC 6362): the one given to [`MessageBuilder::build`] is the main one and
+    /// comes first, the others follow in the order of the calls. All are signed, compressed and encrypted together, and
+    /// acknowledged together. What is done if the partner may not take them, `send.attachments` says.
+    pub fn attach(mut self, document: Payload) -> Self {
+        self.attachments.push(document);
+        self
+    }
+
     /// Builds the message; the signing key is asked in this thread.
     ///
     /// # Errors
@@ -116,8 +125,9 @@ impl MessageBuilder {
 
     /// Builds the message; the signing key may answer later.
     pub fn steps(self, payload: Payload, now: SystemTime) -> Step<Result<Outbound, SendError>> {
-        match payload_part(payload).and_then(|part| Ok((Draft::new(self, now)?, part))) {
-            Ok((draft, part)) => draft.layers(part),
+        let draft = Draft::new(self, now).and_then(|mut draft| Ok((draft.entity(payload)?, draft)));
+        match draft {
+            Ok((part, draft)) => draft.layers(part),
             Err(error) => Step::Done(Err(error)),
         }
     }
@@ -129,6 +139,7 @@ struct Draft {
     partner: Partner,
     subject: Option<String>,
     extra: Vec<(String, String)>,
+    attachments: Vec<Payload>,
     message_id: MessageId,
     now: SystemTime,
     /// Digests that the receipt may name.
@@ -137,7 +148,7 @@ struct Draft {
     micalgs: Vec<DigestAlgorithm>,
     mics: Vec<Mic>,
     variants: Vec<Mic>,
-    /// Header of the payload part.
+    /// Header of the payload part; nothing where several documents stand behind it.
     head: Bytes,
     signed_with: Option<OwnCertificate>,
     encrypted_to: Vec<Certificate>,
@@ -146,8 +157,9 @@ struct Draft {
 
 impl Draft {
     fn new(builder: MessageBuilder, now: SystemTime) -> Result<Self, SendError> {
-        let MessageBuilder { us, partner, subject, message_id, extra } = builder;
+        let MessageBuilder { us, partner, subject, message_id, extra, attachments } = builder;
         let profile = partner.profile();
+        let subject = subject.or_else(|| profile.send.subject.clone());
         let message_id = match message_id {
             Some(id) => id,
             None => fresh_id(us.provider(), &profile.message_id_domain, now)?,
@@ -161,6 +173,7 @@ impl Draft {
             partner,
             subject,
             extra,
+            attachments,
             message_id,
             now,
             digests,
@@ -186,6 +199,23 @@ impl Draft {
         Ok(self.values(pieces)?.iter().map(Mic::new).collect())
     }
 
+    /// The documents as one MIME entity.
+    fn entity(&mut self, payload: Payload) -> Result<Part, SendError> {
+        let attachments = std::mem::take(&mut self.attachments);
+        let profile = self.partner.profile();
+        if attachments.is_empty() {
+            let part = document(payload, profile.quirks.filenames, None)?;
+            self.head = part.pieces()?.first().cloned().unwrap_or_default();
+            return Ok(part);
+        }
+        let notes = attachment_notes(&profile.send)?;
+        let mut random = [0; 16];
+        self.us.provider().fill_random(&mut random)?;
+        let part = collection(payload, attachments, profile, &random)?;
+        self.notes.extend(notes);
+        Ok(part)
+    }
+
     /// Compression, signature, compression, encryption: each as the agreement says.
     fn layers(mut self, payload: Part) -> Step<Result<Outbound, SendError>> {
         match self.unsigned(payload).and_then(|part| Ok((self.sign(&part)?, part))) {
@@ -204,7 +234,6 @@ impl Draft {
     /// The payload, compressed if that comes before signing, and its integrity checks if nothing is signed.
     fn unsigned(&mut self, payload: Part) -> Result<Part, SendError> {
         let pieces = payload.pieces()?;
-        self.head = pieces.first().cloned().unwrap_or_default();
         let send = &self.profile().send;
         let signs = send.sign.is_some();
         let compresses = match send.compress {
@@ -268,10 +297,11 @@ impl Draft {
 
     fn headers(&self, part: &Part) -> Head {
         let profile = self.profile();
-        let extra = self.extra.iter().fold(Head::new(), |head, (name, value)| head.set(name, value));
+        let extra = Head::new().set_if("from", profile.send.from.as_deref());
+        let extra = self.extra.iter().fold(extra, |head, (name, value)| head.set(name, value));
         let subject = self.subject.as_deref().map(encode_word);
         let mut head = extra
-            .set(headers::AS2_VERSION, headers::VERSION)
+            .announce(&profile.send.announce)
             .set(headers::AS2_FROM, &profile.us.to_header())
             .set(headers::AS2_TO, &profile.them.to_header())
             .set(headers::MESSAGE_ID, self.message_id.as_str())
@@ -330,15 +360,4 @@ fn scope(profile: &PartnerProfile) -> MicScope {
         (None, None, Compression::None) => MicScope::BodyOnly,
         (None, _, _) => MicScope::WholeEntity,
     }
-}
-
-/// The payload as a MIME entity. It is always labelled binary: a label that depends on the content makes
-/// test files pass and production files fail.
-pub(crate) fn payload_part(payload: Payload) -> Result<Part, SendError> {
-    let mut fields = vec![("Content-Type", payload.content_type().to_string())];
-    fields.push(("Content-Transfer-Encoding", "binary".to_owned()));
-    if let Some(filename) = payload.filename() {
-        fields.push(("Content-Disposition", ContentDisposition::write_attachment(filename)));
-    }
-    Ok(Part { fields, body: vec![payload.into_body()] })
 }

@@ -10,11 +10,12 @@ use crate::algorithm::DigestAlgorithm;
 use crate::crypto::CryptoProvider;
 use crate::limits::Limits;
 use crate::mdn::MicField;
-use crate::message::builder::payload_part;
+use crate::message::parts::document;
 use crate::message::payload::Payload;
 use crate::mime::canonical::Canonicalizer;
 use crate::mime::multipart::Multipart;
 use crate::mime::param::ContentType;
+use crate::profile::FilenameStyle;
 use crate::receipt::incoming::IncomingMdn;
 use crate::receipt::pending::PendingReceipt;
 use crate::smime::join;
@@ -164,7 +165,14 @@ impl PendingReceipt {
 fn forms(payload: &Payload, request: Option<&StoredRequest>) -> Vec<(HashedOctets, Vec<Bytes>)> {
     let body = payload.body().clone();
     let mut forms = vec![(HashedOctets::Nothing, Vec::new())];
-    if let Ok(entity) = payload_part(payload.clone()).and_then(|part| Ok(join(part.pieces()?))) {
+    // However the file name was written; without one there is one form only.
+    let styles: &[_] = match payload.filename() {
+        Some(_) => &[FilenameStyle::Quoted, FilenameStyle::Bare, FilenameStyle::None],
+        None => &[FilenameStyle::None],
+    };
+    for style in styles {
+        let written = document(payload.clone(), *style, None).and_then(|part| Ok(join(part.pieces()?)));
+        let Ok(entity) = written else { continue };
         let more = [entity.clone(), Bytes::from_static(b"\r\n")].to_vec();
         forms.push((HashedOctets::Entity, vec![entity.clone()]));
         forms.extend(in_crlf(&entity).map(|form| (HashedOctets::EntityInCrlf, vec![form])));

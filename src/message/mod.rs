@@ -5,6 +5,7 @@ pub(crate) mod diagnosis;
 pub(crate) mod duplicate;
 pub(crate) mod origin;
 pub(crate) mod parser;
+pub(crate) mod parts;
 pub(crate) mod payload;
 pub(crate) mod received;
 pub(crate) mod spool;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 
+use crate::announce::Announcement;
 use crate::error::Rejection;
 use crate::headers::{self, name, single};
 use crate::limits::Limits;
@@ -94,7 +95,8 @@ impl MessageParser {
             single(headers, headers::DISPOSITION_NOTIFICATION_OPTIONS, &mut notes)?,
             single(headers, headers::RECEIPT_DELIVERY_OPTION, &mut notes)?,
         );
-        headers::note_version(headers, &mut notes);
+        let announced = headers::announced(headers);
+        notes.extend(headers::version_note(&announced));
         let length = single(headers, "content-length", &mut notes)?
             .and_then(|value| std::str::from_utf8(value.trim_ascii()).ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > self.limits.body) {
@@ -113,6 +115,7 @@ impl MessageParser {
             to,
             message_id,
             receipt_request,
+            announced,
             length,
             notes,
         })
@@ -129,6 +132,7 @@ pub struct Head {
     pub(crate) to: ReceivedName,
     pub(crate) message_id: Option<ReceivedId>,
     pub(crate) receipt_request: Option<MdnRequest>,
+    pub(crate) announced: Announcement,
     length: Option<u64>,
     pub(crate) notes: Vec<Note>,
 }
@@ -150,6 +154,12 @@ impl Head {
     #[must_use]
     pub fn message_id(&self) -> Option<&ReceivedId> {
         self.message_id.as_ref()
+    }
+
+    /// What the sender tells about itself: version, features, product.
+    #[must_use]
+    pub fn announced(&self) -> &Announcement {
+        &self.announced
     }
 
     /// The body's length, if `Content-Length` tells it.

@@ -4,7 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::mime::filename;
 use crate::mime::param::ContentType;
+use crate::mime::related::Document;
 
 /// A document to be sent.
 ///
@@ -17,6 +19,7 @@ use crate::mime::param::ContentType;
 pub struct Payload {
     content_type: ContentType,
     filename: Option<String>,
+    content_id: Option<String>,
     body: Bytes,
 }
 
@@ -24,7 +27,7 @@ impl Payload {
     /// A document of any media type. Its octets are sent as they are; nothing is translated.
     #[must_use]
     pub fn new(content_type: ContentType, body: impl Into<Bytes>) -> Self {
-        Self { content_type, filename: None, body: body.into() }
+        Self { content_type, filename: None, content_id: None, body: body.into() }
     }
 
     /// An ANSI X12 interchange: `application/EDI-X12` (RFC 1767).
@@ -45,10 +48,36 @@ impl Payload {
         Self::new(ContentType::xml(), body)
     }
 
-    /// Sends a file name along, in `Content-Disposition` of the payload part.
+    /// EDI of a standard that both sides know: `application/EDI-consent` (RFC 1767).
+    #[must_use]
+    pub fn edi_consent(body: impl Into<Bytes>) -> Self {
+        Self::new(ContentType::known("application/EDI-consent"), body)
+    }
+
+    /// A text in UTF-8: `text/plain; charset=utf-8`. Line ends are sent as they are.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::new(ContentType::text(), text.into())
+    }
+
+    /// Octets of no particular kind: `application/octet-stream`.
+    #[must_use]
+    pub fn octet_stream(body: impl Into<Bytes>) -> Self {
+        Self::new(ContentType::known("application/octet-stream"), body)
+    }
+
+    /// Sends a file name along, of at most 255 characters and without directories, in `Content-Disposition` of the payload part.
     #[must_use]
     pub fn with_filename(mut self, filename: impl Into<String>) -> Self {
         self.filename = Some(filename.into());
+        self
+    }
+
+    /// Names the document `id`, of the form `local@domain`: other documents of the message refer to it by `cid:` and this.
+    /// Without it, documents that go together get names of their own.
+    #[must_use]
+    pub fn with_content_id(mut self, id: impl Into<String>) -> Self {
+        self.content_id = Some(id.into());
         self
     }
 
@@ -70,8 +99,10 @@ impl Payload {
         &self.body
     }
 
-    pub(crate) fn into_body(self) -> Bytes {
-        self.body
+    /// The Content-ID, if it was given.
+    #[must_use]
+    pub fn content_id(&self) -> Option<&str> {
+        self.content_id.as_deref()
     }
 }
 
@@ -87,39 +118,68 @@ impl fmt::Debug for Payload {
 
 /// A document that was received, without its transfer encoding.
 #[derive(Clone)]
-pub struct ReceivedPayload {
-    pub(crate) content_type: Option<ContentType>,
-    pub(crate) filename: Option<String>,
-    pub(crate) body: Bytes,
-}
+pub struct ReceivedPayload(Document);
 
 impl ReceivedPayload {
+    /// A document that is not one of several.
+    pub(crate) fn single(content_type: Option<ContentType>, filename: Option<String>, body: Bytes) -> Self {
+        Self(Document { content_type, filename, content_id: None, body, is_root: true })
+    }
+
     /// The media type, if the sender named one.
     #[must_use]
     pub fn content_type(&self) -> Option<&ContentType> {
-        self.content_type.as_ref()
+        self.0.content_type.as_ref()
+    }
+
+    /// The file name, safe to be given to a file in one folder on any system: without directories, drive letters,
+    /// control characters, dots and spaces at the end; a device name gets a `_` in front, and at most 255 octets stay.
+    /// `None` if the sender gave no name, or nothing of it is left.
+    ///
+    /// Two documents may have one name: look before a file is replaced.
+    #[must_use]
+    pub fn filename(&self) -> Option<String> {
+        filename::safe(self.raw_filename()?)
     }
 
     /// The file name as the sender wrote it. Never use it as a path: it may hold directories, control
     /// characters or device names.
     #[must_use]
     pub fn raw_filename(&self) -> Option<&str> {
-        self.filename.as_deref()
+        self.0.filename.as_deref()
+    }
+
+    /// The Content-ID of one of several documents, without its angle brackets: what others of them refer to it by.
+    #[must_use]
+    pub fn content_id(&self) -> Option<&str> {
+        self.0.content_id.as_deref()
+    }
+
+    /// Whether it is the main document (RFC 2387 section 3.2), or the only one.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.0.is_root
     }
 
     /// The octets, exactly as the sender's application handed them over.
     #[must_use]
     pub fn body(&self) -> &Bytes {
-        &self.body
+        &self.0.body
+    }
+}
+
+impl From<Document> for ReceivedPayload {
+    fn from(document: Document) -> Self {
+        Self(document)
     }
 }
 
 impl fmt::Debug for ReceivedPayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReceivedPayload")
-            .field("content_type", &self.content_type)
-            .field("filename", &self.filename)
-            .field("octets", &self.body.len())
+            .field("content_type", &self.0.content_type)
+            .field("filename", &self.0.filename)
+            .field("octets", &self.0.body.len())
             .finish()
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use crate::algorithm::DigestAlgorithm;
+use crate::announce::Announcement;
 use crate::certificate::{Certificate, CertificateUse};
 use crate::error::{Answer, Exposure, ReceiveError, answer};
 use crate::headers::CONTENT_TRANSFER_ENCODING;
@@ -61,6 +62,12 @@ impl Envelope {
     #[must_use]
     pub fn message_id(&self) -> Option<&ReceivedId> {
         self.head.message_id.as_ref()
+    }
+
+    /// What the sender tells about itself: version, features, product.
+    #[must_use]
+    pub fn announced(&self) -> &Announcement {
+        &self.head.announced
     }
 
     /// The receipt that the sender asks for.
@@ -154,6 +161,7 @@ pub(crate) struct Context {
     us: Identity,
     partner: Option<Partner>,
     asked: Asked,
+    announced: Announcement,
     notes: Vec<Note>,
 }
 
@@ -172,6 +180,7 @@ impl Context {
                 date: text("date"),
                 request: head.receipt_request.clone(),
             },
+            announced: head.announced.clone(),
             notes: head.notes.clone(),
         }
     }
@@ -234,6 +243,7 @@ pub enum Authenticity {
 pub struct Accepted {
     context: Context,
     payload: ReceivedPayload,
+    payloads: Vec<ReceivedPayload>,
     layers: Vec<Layer>,
     authenticity: Authenticity,
     mic: Mic,
@@ -248,7 +258,13 @@ pub struct Accepted {
 
 impl Accepted {
     fn new(mut context: Context, opened: Opened, now: SystemTime) -> Self {
-        let Opened { content_type, filename, body, trail, mic, mic_scope } = opened;
+        let Opened { content_type, filename, body, documents, trail, mic, mic_scope } = opened;
+        let payload = ReceivedPayload::single(content_type, filename, body);
+        let payloads = if documents.is_empty() {
+            vec![payload.clone()]
+        } else {
+            documents.into_iter().map(ReceivedPayload::from).collect()
+        };
         context.notes.extend(trail.notes);
         let authenticity = match &trail.signature {
             Some(verified) => Authenticity::Signed { certificate: verified.certificate().clone() },
@@ -265,7 +281,8 @@ impl Accepted {
             envelope_key: trail.envelope_key,
             decrypted_with: trail.decrypted_with,
             opened_at: now,
-            payload: ReceivedPayload { content_type, filename, body },
+            payload,
+            payloads,
             layers: trail.layers,
             authenticity,
             mic,
@@ -275,10 +292,34 @@ impl Accepted {
         }
     }
 
-    /// The document.
+    /// What the message carries, as a whole: its document, or the multipart/related of its documents as it was sent.
     #[must_use]
     pub fn payload(&self) -> &ReceivedPayload {
         &self.payload
+    }
+
+    /// Every document of the message, in the order in which they were sent: one, or the parts of a multipart/related
+    /// or multipart/mixed (RFC 6362). All of them are acknowledged together.
+    #[must_use]
+    pub fn payloads(&self) -> &[ReceivedPayload] {
+        &self.payloads
+    }
+
+    /// The main document: the root of several, or the only one.
+    #[must_use]
+    pub fn root(&self) -> &ReceivedPayload {
+        self.payloads.iter().find(|payload| payload.is_root()).unwrap_or(&self.payload)
+    }
+
+    /// The documents beside the main one.
+    pub fn attachments(&self) -> impl Iterator<Item = &ReceivedPayload> {
+        self.payloads.iter().filter(|payload| !payload.is_root())
+    }
+
+    /// What the sender tells about itself.
+    #[must_use]
+    pub fn announced(&self) -> &Announcement {
+        &self.context.announced
     }
 
     /// Who vouches for the document.

@@ -4,9 +4,11 @@
 
 pub(crate) mod canonical;
 pub(crate) mod entity;
+pub(crate) mod filename;
 pub(crate) mod header;
 pub(crate) mod multipart;
 pub(crate) mod param;
+pub(crate) mod related;
 pub(crate) mod transfer;
 pub(crate) mod write;
 
@@ -34,6 +36,7 @@ impl Error {
             ErrorKind::Boundary => "MIME_BOUNDARY",
             ErrorKind::NoDelimiter => "MIME_NO_DELIMITER",
             ErrorKind::TooManyParts { .. } => "MIME_TOO_MANY_PARTS",
+            ErrorKind::Nesting => "MIME_NESTING",
             ErrorKind::InvalidMediaType => "MIME_MEDIA_TYPE",
             ErrorKind::InvalidParameter => "MIME_PARAMETER",
             ErrorKind::UnknownEncoding(_) => "MIME_TRANSFER_ENCODING",
@@ -96,6 +99,9 @@ pub enum ErrorKind {
         /// The limit.
         limit: usize,
     },
+    /// Multiparts are nested deeper than the limit.
+    #[error("multiparts are nested deeper than the limit")]
+    Nesting,
     /// A media type is not of the form `type/subtype`.
     #[error("not a media type")]
     InvalidMediaType,

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 
-use crate::mime::param::hex_pair;
+use crate::mime::param::extended::hex_pair;
 use crate::mime::{Error, ErrorKind};
 
 /// A transfer encoding.

@@ -41,6 +41,9 @@ pub struct AcceptTerms {
     /// Whether decrypted content without MIME headers is delivered although nothing authenticates it. Default no.
     /// mendelson encrypts unsigned payloads in this form.
     pub bare_content: bool,
+    /// What happens to file names that cannot be used as they are: paths, device names, control characters, more than
+    /// 255 characters. Default [`FilenameRule::Mend`].
+    pub filenames: FilenameRule,
 }
 
 impl Default for AcceptTerms {
@@ -60,8 +63,21 @@ impl Default for AcceptTerms {
             weak_receipt: WeakReceipt::Serve,
             asynchronous_status: 200,
             bare_content: false,
+            filenames: FilenameRule::Mend,
         }
     }
+}
+
+/// What happens to file names that cannot be used as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum FilenameRule {
+    /// [`ReceivedPayload::filename`](crate::ReceivedPayload::filename) tells a safe name, a note the difference.
+    Mend,
+    /// The message is refused with `error: illegal-filename`.
+    Refuse,
 }
 
 /// What a message must, may or must not have.

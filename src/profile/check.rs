@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+mod announce;
 mod endpoint;
 
 use crate::algorithm::DigestAlgorithm;
@@ -81,6 +82,17 @@ impl PartnerProfile {
             "send.sign",
             unsigned(send.sign),
             "agree on sha-256",
+        );
+        self.check_announcement(found);
+        let text = |text: &Option<String>| text.as_deref().is_none_or(|text| !text.chars().any(char::is_control));
+        let (field, problem) = ("send.subject", "it contains a control character");
+        found.unless(text(&send.subject), field, problem, "write one line of text");
+        let address = |from: &String| !from.is_empty() && from.bytes().all(|octet| (b' '..=b'~').contains(&octet));
+        found.unless(
+            send.from.as_ref().is_none_or(address),
+            "send.from",
+            "it is not printable ASCII on one line",
+            "write an e-mail address, or leave it out",
         );
     }
 

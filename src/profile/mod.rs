@@ -1,6 +1,7 @@
 //! The trading agreement as plain data: names, URL, what is sent, what is accepted, what receipts must be.
 
 mod accept;
+mod announce;
 mod certificates;
 mod check;
 mod delivery;
@@ -16,6 +17,9 @@ mod tls;
 
 pub use accept::{AcceptTerms, Explain, Requirement, SignedForm, WeakReceipt};
 pub use certificates::{AllowExpiredUntil, CertificateTerms, Strictness};
+pub use accept::{AcceptTerms, Explain, FilenameRule, Requirement, SignedForm, WeakReceipt};
+pub use announce::AnnounceTerms;
+pub use certificates::{CertificateTerms, Strictness};
 pub use check::Contradiction;
 pub use delivery::{Changed, DeliveryTerms, DuplicateTerms, LateReceipt, Repeated, RetryTerms};
 pub use endpoint::{AuthMethod, AuthTerms, EndpointTerms, ExtraHeader, HeaderText, SecretRef};
@@ -26,6 +30,8 @@ pub use preset::{Preset, UnknownPreset};
 pub use quirks::{Embed, MicalgNames, Quirks, SignatureEncoding, SignerId};
 pub use send::{Compression, ReceiptKind, ReceiptWish, RsaSignature, SendTerms};
 pub use tls::{TlsTerms, TlsTrust, TlsVersion};
+pub use quirks::{Embed, FilenameStyle, MicalgNames, Quirks, SignatureEncoding};
+pub use send::{Attachments, Compression, ReceiptKind, ReceiptWish, SendTerms};
 
 use crate::name::As2Name;
 use crate::stored::FormatVersion;

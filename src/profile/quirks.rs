@@ -24,6 +24,9 @@ pub struct Quirks {
     /// Whether requests carry `Content-Transfer-Encoding: binary` among the HTTP headers. Default no.
     /// Some systems answer 400 without it.
     pub http_transfer_encoding: bool,
+    /// How file names stand in `Content-Disposition` of payload parts. Default quoted, which RFC 2183 prints; a server
+    /// is known that takes the quotes for a part of the name.
+    pub filenames: FilenameStyle,
 }
 
 impl Default for Quirks {
@@ -36,8 +39,23 @@ impl Default for Quirks {
             embed: Embed::Leaf,
             algorithm_protection: false,
             http_transfer_encoding: false,
+            filenames: FilenameStyle::Quoted,
         }
     }
+}
+
+/// How the file name of a payload part is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum FilenameStyle {
+    /// `filename="po.x12"`
+    Quoted,
+    /// `filename=po.x12`; names that cannot stand so are quoted all the same.
+    Bare,
+    /// No `Content-Disposition`: file names stay with us.
+    None,
 }
 
 /// Spelling of digest names.

@@ -1,6 +1,7 @@
 //! How messages to the partner are made, and the receipt that is asked for with them.
 
 use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
+use crate::profile::announce::AnnounceTerms;
 #[cfg(feature = "serde")]
 use crate::profile::text::or_none;
 use crate::url::HttpUrl;
@@ -26,6 +27,16 @@ pub struct SendTerms {
     pub compress: Compression,
     /// The receipt that is asked for. Default signed and synchronous.
     pub receipt: ReceiptWish,
+    /// What we tell about ourselves, in messages and receipts. Default: AS2-Version 1.1 and nothing else.
+    pub announce: AnnounceTerms,
+    /// Whether several documents may go in one message (RFC 6362). Default [`Attachments::Warn`]: only by agreement.
+    pub attachments: Attachments,
+    /// Subject of messages for which none is given. Default none; OpenAS2 and as2-lib expect one.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub subject: Option<String>,
+    /// The header `From`, an e-mail address of ours. Default none; OpenAS2 and as2-lib expect one, and AS2 gives it no meaning.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub from: Option<String>,
 }
 
 impl Default for SendTerms {
@@ -37,6 +48,10 @@ impl Default for SendTerms {
             key_transport: KeyTransport::RsaPkcs1v15,
             compress: Compression::None,
             receipt: ReceiptWish::default(),
+            announce: AnnounceTerms::default(),
+            attachments: Attachments::Warn,
+            subject: None,
+            from: None,
         }
     }
 }
@@ -53,6 +68,20 @@ pub enum RsaSignature {
     /// RSASSA-PSS with a salt as long as the digest (RFC 8017 section 8.1, RFC 4056).
     #[cfg_attr(feature = "serde", serde(rename = "pss"))]
     Pss,
+}
+
+/// Whether several documents may go in one message (RFC 6362).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Attachments {
+    /// The partner takes them: he said so, or announces `multiple-attachments`.
+    Allow,
+    /// Nothing is known: they are sent, with a note.
+    Warn,
+    /// The partner does not take them: such a message is not built.
+    Forbid,
 }
 
 /// Where compression stands among the layers (RFC 5402 section 3).

@@ -422,8 +422,9 @@ impl MdnBuilder {
     fn head(&self, part: &Part, now: SystemTime) -> Head {
         let domain = self.partner.as_ref().map_or("as2.invalid", |partner| &partner.profile().message_id_domain);
         let id = fresh_id(self.us.provider(), domain, now).map(String::from).ok();
+        let announce = self.partner.as_ref().map(|partner| partner.profile().send.announce.clone()).unwrap_or_default();
         let head = Head::new()
-            .set(headers::AS2_VERSION, headers::VERSION)
+            .announce(&announce)
             .set(headers::AS2_FROM, &self.asked.to.echo())
             .set(headers::AS2_TO, &self.asked.from.echo())
             .set_if(headers::MESSAGE_ID, id.as_deref())

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::HeaderMap;
 
+use crate::announce::Announcement;
 use crate::headers::{self, entity};
 use crate::limits::Limits;
 use crate::mdn::{self, Disposition, MicField, Report};
@@ -46,6 +47,8 @@ pub(crate) struct ParkedMdn {
     version: FormatVersion,
     from: Option<Octets>,
     to: Option<Octets>,
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Announcement::is_empty"))]
+    announced: Announcement,
     entity: Octets,
 }
 
@@ -61,6 +64,7 @@ impl IncomingMdn {
                 version: FormatVersion,
                 from: field(headers::AS2_FROM),
                 to: field(headers::AS2_TO),
+                announced: headers::announced(http),
                 entity: Octets(entity(http, &body)),
             },
             limits,
@@ -94,6 +98,12 @@ impl IncomingMdn {
     #[must_use]
     pub fn to(&self) -> Option<&ReceivedName> {
         self.to.as_ref()
+    }
+
+    /// What its sender tells about itself: version, features, product.
+    #[must_use]
+    pub fn announced(&self) -> &Announcement {
+        &self.raw.announced
     }
 
     /// The message that the receipt is about: the key to look its [`PendingReceipt`](crate::PendingReceipt) up by,

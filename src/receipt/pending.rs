@@ -83,7 +83,7 @@ impl PendingReceipt {
             scope: sent.scope,
             mics: sent.mics,
             variants: sent.variants,
-            head: (!signs_compressed).then_some(Octets(sent.head)),
+            head: (!signs_compressed && !sent.head.is_empty()).then_some(Octets(sent.head)),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Opening a message layer by layer, until the payload: what each layer *is* decides, not what its label says.
 
+mod documents;
+
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -11,8 +13,10 @@ use crate::error::{AuthenticationFault, DecompressionFault, DecryptionFault, Exp
 use crate::identity::{Identity, OwnCertificate};
 use crate::limits::Limits;
 use crate::mime::entity::Entity;
+use crate::mime::filename;
 use crate::mime::multipart::Multipart;
-use crate::mime::param::{ContentDisposition, ContentType};
+use crate::mime::param::ContentType;
+use crate::mime::related::Document;
 use crate::mime::transfer::{TransferEncoding, decode, decode_der};
 use crate::note::Note;
 use crate::profile::{AcceptTerms, Requirement};
@@ -55,6 +59,8 @@ pub(crate) struct Opened {
     pub(crate) content_type: Option<ContentType>,
     pub(crate) filename: Option<String>,
     pub(crate) body: Bytes,
+    /// The documents of a collection; empty where the payload is a single one.
+    pub(crate) documents: Vec<Document>,
     pub(crate) trail: Trail,
     pub(crate) mic: Mic,
     pub(crate) mic_scope: MicScope,
@@ -157,7 +163,7 @@ impl Peel {
     }
 
     fn filename(&self) -> Option<String> {
-        ContentDisposition::read(self.current.disposition.as_deref()?).filename()
+        filename::received(self.current.disposition.as_deref(), self.current.content_type.as_ref())
     }
 
     fn multipart_signed(&mut self) -> Result<(), ReceiveError> {
@@ -410,21 +416,18 @@ impl Peel {
 
     fn finish(mut self) -> Result<Opened, Box<Failure>> {
         match self.conclude() {
-            Ok((body, mic, mic_scope)) if self.taint.is_none() => {
+            Ok((body, documents, mic, mic_scope)) if self.taint.is_none() => {
                 let filename = self.filename();
                 let content_type = self.current.content_type;
-                Ok(Opened { content_type, filename, body, trail: self.trail, mic, mic_scope })
+                Ok(Opened { content_type, filename, body, documents, trail: self.trail, mic, mic_scope })
             }
-            Ok((_, mic, _)) => {
-                drop(mic);
-                Err(self.fail(ReceiveError::Decryption(DecryptionFault::Padding)))
-            }
+            Ok(_) => Err(self.fail(ReceiveError::Decryption(DecryptionFault::Padding))),
             Err(error) => Err(self.fail(error)),
         }
     }
 
     /// The payload without its transfer encoding, the MIC, and the policy on what was actually unwrapped.
-    fn conclude(&mut self) -> Result<(Bytes, Mic, MicScope), ReceiveError> {
+    fn conclude(&mut self) -> Result<(Bytes, Vec<Document>, Mic, MicScope), ReceiveError> {
         // Receipts are told from messages before they are opened; nothing describes one inside a security layer.
         if self.current.content_type.as_ref().is_some_and(ContentType::is_report) {
             return Err(ReceiveError::UnsupportedContent("a receipt inside a security layer".to_owned()));
@@ -438,7 +441,9 @@ impl Peel {
         let payload = decode(encoding, body).map_err(mime("payload"))?;
         let (mic, scope) = self.mic(&payload)?;
         self.check_policy()?;
-        Ok((payload, mic, scope))
+        let documents = self.documents(&payload)?;
+        self.check_filenames(&documents)?;
+        Ok((payload, documents, mic, scope))
     }
 
     /// RFC 4130 section 7.3.1, RFC 5402 section 4.

@@ -120,6 +120,10 @@ fn full_with(method: &Value) -> Value {
 fn optional() -> Value {
     json!({
         "send.receipt.asynchronous_url": "https://alice.example/receipts",
+        "send.announce.version": "1.1",
+        "send.announce.product": "a:1",
+        "send.subject": "Documents",
+        "send.from": "edi@alice.example",
         "accept.mdn_signature": "sha-384",
         "accept.receipt_url": "https://bob.example/receipts",
         "certificates.allow_expired_until.signing": "2027-01-01T00:00:00Z",

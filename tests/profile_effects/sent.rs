@@ -37,6 +37,20 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         row("send.receipt.micalgs", json!(["sha-384", "sha-1"]), options, "sha-256", "sha-384, sha-1"),
         row("send.receipt.required", json!(true), options, "protocol=optional, ", "protocol=required, "),
+        row("send.announce.version", json!("1.0"), |terms| header(terms, "as2-version"), "1.1", "1.0"),
+        row(
+            "send.announce.features",
+            json!(["multiple-attachments", "CEM"]),
+            |terms| header(terms, "ediint-features"),
+            "none",
+            "multiple-attachments, CEM",
+        ),
+        row("send.announce.product", json!("p:1.0"), |terms| header(terms, "as2-product"), "none", "p:1.0"),
+        row("send.attachments", json!("forbid"), two_documents, "ATTACHMENTS", "`send.attachments` forbids"),
+        row("send.subject", json!("Documents"), without_subject, "none", "Documents"),
+        row("send.from", json!("edi@a.example"), |terms| header(terms, "from"), "none", "edi@a.example"),
+        row("quirks.filenames", json!("bare"), payload_part, "filename=\"po850.x12\"", "filename=po850.x12")
+            .with(clear()),
         row("quirks.micalg_names", json!("rfc3851"), micalg, "sha-256", "sha256").with(clear()),
         row("quirks.signature_encoding", json!("binary"), signature_part, "base64", "binary").with(clear()),
         row("quirks.signed_attributes", json!(false), signed_data, "3 attributes", "0 attributes").with(clear()),
@@ -55,14 +69,36 @@ pub(crate) fn rows() -> Vec<Row> {
 
 /// Alice's order under these terms.
 pub(crate) fn order(terms: &PartnerProfile) -> Result<Outbound, String> {
+    message(terms, |message| message.subject("Order 1"))
+}
+
+fn message(terms: &PartnerProfile, with: fn(MessageBuilder) -> MessageBuilder) -> Result<Outbound, String> {
     let partner = Partner::builder(terms.clone(), CryptoProvider::rustcrypto())
         .encrypt_to(worked_certificate("bob-enc"))
         .verify_with(worked_certificate("bob-sign"))
         .build()
         .map_err(|error| error.to_string())?;
     let payload = Payload::x12(worked("payload.x12")).with_filename("po850.x12");
-    let message = MessageBuilder::new(&worked_identity("alice"), &partner).subject("Order 1");
+    let message = with(MessageBuilder::new(&worked_identity("alice"), &partner));
     message.build(payload, now()).map_err(|error| error.to_string())
+}
+
+fn two_documents(terms: &PartnerProfile) -> String {
+    match message(terms, |message| message.attach(Payload::text("see above"))) {
+        Ok(sent) => sent.notes.iter().map(Note::code).collect(),
+        Err(error) => error,
+    }
+}
+
+fn without_subject(terms: &PartnerProfile) -> String {
+    message(terms, |message| message).unwrap().request.header("subject").unwrap_or("none").to_owned()
+}
+
+/// Header of the payload part.
+fn payload_part(terms: &PartnerProfile) -> String {
+    let request = request(terms);
+    let boundary = parameter(request.header("content-type").unwrap(), "boundary");
+    head_and_body(split(request.body(), boundary)[0]).0.to_owned()
 }
 
 fn request(terms: &PartnerProfile) -> StoredRequest {

@@ -22,6 +22,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row("accept.key_transports", json!([]), verdict, "accepted", "ALGORITHM_FORBIDDEN"),
         row("accept.signed_form", json!("as-sent"), bare_line_feeds, "accepted", "INTEGRITY_CHECK").with(clear()),
         row("accept.bare_content", json!(true), without_header, "BARE_CONTENT", "accepted"),
+        row("accept.filenames", json!("refuse"), path_as_name, "accepted FILENAME", "FILENAME_ILLEGAL").with(plain()),
         row("expect.mdn_signatures", json!(["sha-512"]), settled, "Deliver", "MDN_SIGNATURE"),
         row("expect.mdn_signature_families", json!(["ed25519"]), settled, "Deliver", "MDN_SIGNATURE"),
         row("expect.mics", json!(["sha-512"]), settled, "Deliver", "MIC_ALGORITHM"),
@@ -52,6 +53,14 @@ fn code(opened: Result<Accepted, Refused>) -> String {
 
 fn verdict(terms: &PartnerProfile) -> String {
     code(open(order(terms).unwrap().request.to_request(), terms))
+}
+
+/// A sender that names its document by the path that it has there.
+fn path_as_name(terms: &PartnerProfile) -> String {
+    let mut request = order(terms).unwrap().request.to_request();
+    let named = "attachment; filename=\"C:\\out\\po.x12\"";
+    request.headers_mut().insert("content-disposition", named.parse().unwrap());
+    code(open(request, terms))
 }
 
 /// A JavaMail peer: the CRLF form is signed, the payload goes out with bare line feeds.

@@ -136,8 +136,9 @@ fn is_printable(text: &str) -> bool {
 }
 
 /// Header fields that belong to the message or to its transport.
-const RESERVED: [&str; 23] = [
+const RESERVED: [&str; 24] = [
     "as2-from",
+    "as2-product",
     "as2-to",
     "as2-version",
     "connection",
