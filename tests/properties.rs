@@ -45,9 +45,10 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn filename() -> impl Strategy<Value = String> {
-    // Encoded words are decoded wherever they stand in a file name, since peers write them there.
-    prop_oneof!["[A-Za-z0-9._-]{1,40}", "[ -~]{1,40}", "\\PC{1,40}"]
-        .prop_filter("no encoded word", |name| !name.contains("=?") && !name.trim().is_empty())
+    // Encoded words are decoded wherever they stand in a file name, since peers write them there; paths are not sent.
+    prop_oneof!["[A-Za-z0-9._-]{1,40}", "[ -~]{1,40}", "\\PC{1,40}"].prop_filter("no encoded word", |name| {
+        !name.contains("=?") && !name.contains(['/', '\\']) && !name.trim().is_empty()
+    })
 }
 
 fn terms() -> impl Strategy<Value = SendTerms> {

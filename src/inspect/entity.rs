@@ -10,8 +10,9 @@ use crate::headers::CONTENT_TRANSFER_ENCODING;
 use crate::mdn::{self, MicField, Report};
 use crate::mime::canonical::Canonicalizer;
 use crate::mime::entity::Entity;
+use crate::mime::filename;
 use crate::mime::multipart::Multipart;
-use crate::mime::param::{ContentDisposition, ContentType};
+use crate::mime::param::ContentType;
 use crate::mime::transfer::{TransferEncoding, decode, decode_der};
 use crate::name::printable;
 use crate::note::Note;
@@ -61,7 +62,8 @@ struct Labels {
 
 impl Labels {
     fn filename(&self) -> Option<String> {
-        ContentDisposition::read(self.disposition.as_deref()?).filename()
+        let content_type = self.content_type.as_deref().and_then(|value| ContentType::read(value).ok());
+        filename::received(self.disposition.as_deref(), content_type.as_ref())
     }
 }
 

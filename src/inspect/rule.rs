@@ -24,6 +24,8 @@ pub(super) fn rule(note: &Note) -> &'static str {
         Note::UnsignedReceipt(_) => "RFC 4130 section 7.3.1: a signed receipt is signed if it is asked for",
         Note::Receipt(_) => "RFC 4130 section 7.4, RFC 8098 section 3: the form of a receipt",
         Note::Plaintext(_) => "RFC 4130 section 2.3.1: confidentiality by encryption or by TLS",
+        Note::Filename { .. } => "RFC 2183 section 2.3: a file name is a suggestion, without any path",
+        Note::Attachments(_) => "RFC 6362 section 2, RFC 2387 section 3: several documents in multipart/related",
         Note::Layering(_) => "RFC 5402 section 3: the layers of a compressed message",
         _ => "no standard knows this form",
     }
