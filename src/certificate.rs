@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 use x509_parser::prelude::{ASN1Time, FromDer, X509Name};
 
 mod der;
+#[cfg(feature = "cem")]
+mod distinguished;
 mod key;
 mod names;
 mod role;

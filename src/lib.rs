@@ -92,6 +92,8 @@ struct Readme;
 
 mod algorithm;
 mod announce;
+#[cfg(feature = "cem")]
+mod cem;
 mod certificate;
 mod cms;
 pub mod crypto;
@@ -142,6 +144,11 @@ pub use rustls;
 
 pub use algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
 pub use announce::{AnnounceError, Announcement, As2Version, Feature, Product};
+#[cfg(feature = "cem")]
+pub use cem::{
+    Adoption, Answer, CemError, CemMessage, CertificateExchange, CertificateOffer, CertificateRequest, CertificateRole,
+    Decision, OfferState, Readiness, ReceivedRequest, ReceivedResponse, TrustRequest, TrustResponse,
+};
 pub use certificate::{Certificate, CertificateError, KeyUsage};
 pub use cms::{Error as CmsError, ErrorKind as CmsErrorKind};
 pub use crypto::{CryptoProvider, KeyError, RemoteKey};

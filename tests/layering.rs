@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Every module of the crate, each after all that it may use. Wire layers know no keys; nothing knows `message`.
 const ORDER: &[&str] = &[
 const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "algorithm",
     "limits",
     "note",
@@ -37,6 +38,7 @@ const ORDER: [&str; 27] = [
     "message",
     "endpoint",
     "tls",
+    "cem",
     "inspect",
     "internals",
     "fuzzing",

@@ -4,6 +4,7 @@
 //! serial numbers must not make a message unreadable.
 
 pub(crate) mod ber;
+pub(crate) mod certs_only;
 pub(crate) mod compressed;
 pub(crate) mod content;
 #[cfg(test)]

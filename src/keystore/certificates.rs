@@ -7,8 +7,7 @@ use super::collect::Collector;
 use super::{DEPTH, KeyStoreError};
 use crate::certificate::Certificate;
 use crate::cms::ber::{self, Cursor, to_der};
-use crate::cms::write::{integer, oid as write_oid, tlv};
-use crate::cms::{Error, ErrorKind, oid, read_oid};
+use crate::cms::{Error, ErrorKind, certs_only, oid, read_oid};
 
 impl Certificate {
     /// Reads every certificate of a file, in its order: PEM with any number of sections and any text around, DER,
@@ -42,13 +41,7 @@ impl Certificate {
     /// Certificates as a PKCS #7 bundle (`.p7c`, `.p7b`): SignedData without signers (RFC 5751 section 3.8), in DER.
     #[must_use]
     pub fn to_p7c(certificates: &[Self]) -> Vec<u8> {
-        let all: Vec<_> = certificates.iter().map(Self::der).collect();
-        let content = tlv(ber::SEQUENCE, &[&write_oid(&oid::DATA)]);
-        let none = tlv(ber::SET, &[]);
-        let certificates = tlv(ber::CONTEXT_0_CONSTRUCTED, &all);
-        let signed = tlv(ber::SEQUENCE, &[&integer(1), &none, &content, &certificates, &none]);
-        let explicit = tlv(ber::CONTEXT_0_CONSTRUCTED, &[&signed]);
-        tlv(ber::SEQUENCE, &[&write_oid(&oid::SIGNED_DATA), &explicit])
+        certs_only::write(&certificates.iter().map(Self::der).collect::<Vec<_>>())
     }
 }
 

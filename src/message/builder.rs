@@ -28,6 +28,7 @@ use crate::smime::sign::{SignTerms, sign};
 use crate::smime::{Part, join, length};
 use crate::step::Step;
 use crate::stored::{Instant, StoredRequest};
+use crate::url::HttpUrl;
 
 /// Builds one message to one partner.
 ///
@@ -49,6 +50,9 @@ pub struct MessageBuilder {
     message_id: Option<MessageId>,
     extra: Vec<(String, String)>,
     attachments: Vec<Payload>,
+    /// Whether even a single document goes in multipart/related.
+    related: bool,
+    url: Option<HttpUrl>,
 }
 
 /// A message that is ready to be sent, and the receipt that it waits for. Save both before the first octet leaves.
@@ -86,7 +90,16 @@ impl MessageBuilder {
     /// A message from us to `partner`, as its profile says.
     pub fn new(us: &Identity, partner: &Partner) -> Self {
         let (us, partner) = (us.clone(), partner.clone());
-        Self { us, partner, subject: None, message_id: None, extra: Vec::new(), attachments: Vec::new() }
+        Self {
+            us,
+            partner,
+            subject: None,
+            message_id: None,
+            extra: Vec::new(),
+            attachments: Vec::new(),
+            related: false,
+            url: None,
+        }
     }
 
     /// The subject, for people who read logs and receipts; without it, that of the profile. Anything that is not ASCII is encoded (RFC 2047).
@@ -115,6 +128,20 @@ impl MessageBuilder {
         self
     }
 
+    /// Puts the documents into multipart/related whatever their number and the agreement on attachments.
+    #[cfg(feature = "cem")]
+    pub(crate) fn related(mut self) -> Self {
+        self.related = true;
+        self
+    }
+
+    /// Sends the message to another place of the partner's.
+    #[cfg(feature = "cem")]
+    pub(crate) fn to_url(mut self, url: HttpUrl) -> Self {
+        self.url = Some(url);
+        self
+    }
+
     /// Builds the message; the signing key is asked in this thread.
     ///
     /// # Errors
@@ -140,6 +167,8 @@ struct Draft {
     subject: Option<String>,
     extra: Vec<(String, String)>,
     attachments: Vec<Payload>,
+    related: bool,
+    url: Option<HttpUrl>,
     message_id: MessageId,
     now: SystemTime,
     /// Digests that the receipt may name.
@@ -157,7 +186,7 @@ struct Draft {
 
 impl Draft {
     fn new(builder: MessageBuilder, now: SystemTime) -> Result<Self, SendError> {
-        let MessageBuilder { us, partner, subject, message_id, extra, attachments } = builder;
+        let MessageBuilder { us, partner, subject, message_id, extra, attachments, related, url } = builder;
         let profile = partner.profile();
         let subject = subject.or_else(|| profile.send.subject.clone());
         let message_id = match message_id {
@@ -174,6 +203,8 @@ impl Draft {
             subject,
             extra,
             attachments,
+            related,
+            url,
             message_id,
             now,
             digests,
@@ -203,12 +234,12 @@ impl Draft {
     fn entity(&mut self, payload: Payload) -> Result<Part, SendError> {
         let attachments = std::mem::take(&mut self.attachments);
         let profile = self.partner.profile();
-        if attachments.is_empty() {
+        if attachments.is_empty() && !self.related {
             let part = document(payload, profile.quirks.filenames, None)?;
             self.head = part.pieces()?.first().cloned().unwrap_or_default();
             return Ok(part);
         }
-        let notes = attachment_notes(&profile.send)?;
+        let notes = if self.related { Vec::new() } else { attachment_notes(&profile.send)? };
         let mut random = [0; 16];
         self.us.provider().fill_random(&mut random)?;
         let part = collection(payload, attachments, profile, &random)?;
@@ -280,7 +311,7 @@ impl Draft {
     fn finish(self, part: Part) -> Result<Outbound, SendError> {
         let headers = self.headers(&part).finish().map_err(|name| SendError::Header { name })?;
         let profile = self.partner.profile();
-        let request = StoredRequest::new(profile.url.uri(), &headers, join(part.body));
+        let request = StoredRequest::new(self.url.as_ref().unwrap_or(&profile.url).uri(), &headers, join(part.body));
         let pending = PendingReceipt::new(Sent {
             message_id: self.message_id,
             profile,

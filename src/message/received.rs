@@ -406,6 +406,18 @@ impl Accepted {
         self.context.clone().mdn(answer, Some(self.mic.clone()), self.signature)
     }
 
+    /// Who sent it (AS2-From).
+    #[cfg(feature = "cem")]
+    pub(crate) fn sender(&self) -> &ReceivedName {
+        &self.context.asked.from
+    }
+
+    /// The agreement under which it was opened.
+    #[cfg(feature = "cem")]
+    pub(crate) fn partner(&self) -> Option<&Partner> {
+        self.context.partner.as_ref()
+    }
+
     /// The payload is safe: the positive receipt may go out. There is no other way to one.
     pub fn stored(self) -> MdnBuilder {
         let disposition = Disposition::processed();

@@ -56,6 +56,15 @@ impl ContentType {
         text
     }
 
+    /// Certificates alone (RFC 8551 section 3.8).
+    #[cfg(feature = "cem")]
+    pub(crate) fn certs_only() -> Self {
+        let mut certificates = Self::known("application/pkcs7-mime");
+        certificates.params.push(("smime-type".to_owned(), "certs-only".to_owned()));
+        certificates.params.push(("name".to_owned(), "smime.p7c".to_owned()));
+        certificates
+    }
+
     /// A type that is known to be one.
     pub(crate) fn known(essence: &str) -> Self {
         Self {
