@@ -327,18 +327,48 @@ fn ec5_responses_must_answer_what_was_asked() {
 
     let (_, mut other) = request();
     assert!(matches!(other.settle(&accepted), Err(CemError::UnknownRequest(id)) if id == exchange.request_id()));
-    let answer = received(&message(FOREIGN.replace("17@alice.example", exchange.request_id()), |_| {}));
-    let of_other_certificate = CertificateRequest::new().offer(CertificateOffer::new(
-        self_signed("alice-sign", "Not offered", 2026..=2027),
-        &roles(),
-        URL.parse().unwrap(),
-    ));
-    let (unasked, _) = of_other_certificate.build(&worked_identity("alice"), &bob(), now()).unwrap();
-    let document = String::from_utf8(open(&unasked.request).root().body().to_vec()).unwrap();
-    drop((answer, document));
-    let stranger = respond(&unasked.request, Decision::Accept);
-    let mut exchange = exchange;
-    assert!(matches!(exchange.settle(&stranger), Err(CemError::UnknownRequest(_))));
+}
+
+/// A response as Bob might write it.
+const RESPONSE: &str = r#"<c:EDIINTCertificateExchangeResponse requestId="ID"
+    xmlns:c="urn:ietf:params:xml:ns:ediintcertificateexchange" xmlns="http://www.w3.org/2000/09/xmldsig#">
+  <c:TradingPartnerInfo><c:Name qualifier="AS2">bob</c:Name>
+    <c:MessageOriginated>2026-11-24T00:00:00Z</c:MessageOriginated></c:TradingPartnerInfo>
+  <c:TrustResponse><c:CertStatus>Accepted</c:CertStatus><c:CertificateReference>
+    <X509IssuerName>CN=Alice\, new</X509IssuerName><X509SerialNumber>18193</X509SerialNumber>
+  </c:CertificateReference></c:TrustResponse>
+</c:EDIINTCertificateExchangeResponse>"#;
+
+#[test]
+fn ec3_ec5_responses_of_others_are_read_or_refused() {
+    let (_, exchange) = request();
+    let settled = |old: &str, new: &str| {
+        let document = RESPONSE.replace("ID\"", &format!("{}\"", exchange.request_id())).replace(old, new);
+        let root = Payload::new("application/ediint-cert-exchange+xml".parse().unwrap(), document);
+        let sent = MessageBuilder::new(&worked_identity("bob"), &alice()).build(root, now()).unwrap();
+        let accepted =
+            envelope(sent.request.to_request()).open(&worked_identity("alice"), Some(&bob()), now()).unwrap();
+        let Some(CemMessage::Response(response)) = CemMessage::read(&accepted)? else { panic!("a response") };
+        let mut exchange = exchange.clone();
+        exchange.settle(&response).map(|()| exchange.offers().next().unwrap().1.clone())
+    };
+    assert_eq!(settled("", ""), Ok(OfferState::Accepted), "even without a multipart around it");
+    assert_eq!(settled("Accepted", "accepted"), Ok(OfferState::Accepted));
+    assert_eq!(settled("Accepted", "REJECTED"), Ok(OfferState::Rejected(String::new())));
+    let cases = [
+        (">Accepted<", ">Perhaps<", "CEM_VALUE"),
+        (">Accepted<", "><", "CEM_MISSING"),
+        ("c:TrustResponse>", "c:Other>", "CEM_MISSING"),
+        ("c:CertificateReference>", "c:Other>", "CEM_MISSING"),
+        (">18193<", ">18194<", "CEM_UNKNOWN_REFERENCE"),
+        ("CN=Alice", "CN=Bob", "CEM_UNKNOWN_REFERENCE"),
+        (">18193<", ">eighteen<", "CEM_VALUE"),
+        (">bob<", ">carol<", "CEM_NAME"),
+        ("requestId=\"", "requestId=\"other", "CEM_UNKNOWN_REQUEST"),
+    ];
+    for (old, new, code) in cases {
+        assert_eq!(settled(old, new).unwrap_err().code(), code, "{old} -> {new}");
+    }
 }
 
 #[test]
