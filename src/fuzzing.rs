@@ -19,11 +19,11 @@ use crate::mdn::{Disposition, Report, find_report};
 use crate::message::parser::{Inbound, MessageParser};
 use crate::message::received::Envelope;
 use crate::mime::entity::Entity;
-use crate::mime::filename;
 use crate::mime::header::HeadReader;
 use crate::mime::multipart::{Event, Multipart, Scanner};
 use crate::mime::param::ContentType;
 use crate::mime::transfer::{Decoder, TransferEncoding, decode};
+use crate::mime::{filename, related};
 use crate::receipt::builder::{FollowUp, Reply};
 use crate::receipt::incoming::{IncomingMdn, ParkedMdn};
 use crate::receipt::outcome::{Outcome, SendOutcome};
@@ -54,6 +54,10 @@ pub fn entity(data: &[u8]) {
     let Some(Ok(content_type)) = entity.content_type() else { return };
     if let Some(boundary) = content_type.param("boundary") {
         parts(&body, boundary, &limits);
+    }
+    if let Some(documents) = related::read(&content_type, &body, &limits, limits.nesting).ok().map(|read| read.all) {
+        assert!(documents.len() <= limits.parts);
+        assert_eq!(documents.iter().filter(|document| document.is_root).count(), usize::from(!documents.is_empty()));
     }
 }
 

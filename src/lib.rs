@@ -77,6 +77,7 @@
 //! | `rustcrypto` | yes | [`CryptoProvider::rustcrypto`]: the pure-Rust backend |
 //! | `serde` | yes | profiles, receipts, evidence and stored messages read and write themselves |
 //! | `tls` | no | module `tls`: rustls configurations from a profile, and the reading of their certificate errors |
+//! | `cem` | no | module `cem`: certificate exchange messages (EDIINT CEM) |
 //! | `internals` | no | wire readers made visible to the benches of the repository; no part of the public interface |
 
 #![forbid(unsafe_code)]
@@ -93,7 +94,7 @@ struct Readme;
 mod algorithm;
 mod announce;
 #[cfg(feature = "cem")]
-mod cem;
+pub mod cem;
 mod certificate;
 mod cms;
 pub mod crypto;
@@ -144,11 +145,6 @@ pub use rustls;
 
 pub use algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
 pub use announce::{AnnounceError, Announcement, As2Version, Feature, Product};
-#[cfg(feature = "cem")]
-pub use cem::{
-    Adoption, Answer, CemError, CemMessage, CertificateExchange, CertificateOffer, CertificateRequest, CertificateRole,
-    Decision, OfferState, Readiness, ReceivedRequest, ReceivedResponse, TrustRequest, TrustResponse,
-};
 pub use certificate::{Certificate, CertificateError, KeyUsage};
 pub use cms::{Error as CmsError, ErrorKind as CmsErrorKind};
 pub use crypto::{CryptoProvider, KeyError, RemoteKey};
@@ -203,7 +199,7 @@ pub use profile::{
     Contradiction, DeliveryTerms, DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, FilenameRule,
     FilenameStyle, HeaderText, LateReceipt, Match, MicalgNames, PacingTerms, PartnerProfile, Preset, Quirks,
     ReceiptKind, ReceiptTerms, ReceiptWish, Repeated, Requirement, RetryTerms, SecretRef, SendTerms, SignatureEncoding,
-    SignedForm, Strictness, UnknownPreset, WeakReceipt,
+    SignedForm, Strictness, TlsTerms, TlsTrust, TlsVersion, UnknownPreset, WeakReceipt,
 };
 pub use receipt::builder::{FollowUp, MdnBuilder, PendingMdn, Reply};
 pub use receipt::evidence::{Evidence, EvidenceError, EvidenceRecord, Proof};

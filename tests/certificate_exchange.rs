@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use issue::*;
 use support::*;
 
+use as2_protocol::cem::*;
 use as2_protocol::*;
 
 const URL: &str = "https://alice.example/as2";
@@ -407,4 +408,27 @@ fn ec8_the_feature_is_announced_by_the_profile() {
         (sent.request.header("ediint-features"), sent.request.header("as2-version")),
         (Some("CEM"), Some("1.2"))
     );
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+    /// Whatever becomes of a document on its way, it is read or refused.
+    #[test]
+    fn ec7_changed_documents_are_read_or_refused(
+        at in 0..FOREIGN.len(),
+        cut in 0..200usize,
+        put in "[<>&;\"'!?a-z0-9:\\-\\[\\] \n]{0,12}",
+    ) {
+        let end = (at + cut).min(FOREIGN.len());
+        let document = format!("{}{put}{}", &FOREIGN[..at], &FOREIGN[end..]);
+        match CemMessage::read(&message(document, |_| {})) {
+            Ok(Some(CemMessage::Request(request))) => {
+                let [trust] = request.trust_requests() else { panic!("one offer") };
+                assert_eq!(trust.certificate(), &new_certificate());
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => assert!(error.code().starts_with("CEM_")),
+        }
+    }
 }

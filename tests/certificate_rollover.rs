@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashSet};
 use issue::*;
 use support::*;
 
+use as2_protocol::cem::*;
 use as2_protocol::*;
 
 /// Which of Alice's certificates.

@@ -1,7 +1,18 @@
-//! Certificate exchange (EDIINT CEM): new certificates are offered, accepted or rejected in signed AS2 messages.
+//! Certificate exchange (EDIINT CEM): new certificates are offered, accepted or rejected in signed AS2 messages
+//! (feature `cem`).
 //!
-//! The draft (draft-meadors-certificate-exchange) has expired and was never an RFC; what stands here follows its
-//! published examples and products that implement it.
+//! [`CertificateRequest`] offers certificates, [`CemMessage::read`] finds requests and responses among accepted messages,
+//! [`ReceivedRequest::answer`] accepts or rejects each offer, and [`CertificateExchange`] says what became of ours. No
+//! certificate is trusted by itself: the application decides, and adds what it accepted to the partner.
+//!
+//! Who may switch when: the side that offers must decrypt with the new key before the request goes out, and may sign
+//! with it when [`CertificateExchange::readiness`] says so; the side that accepts must adopt before the response goes
+//! out, and encrypts to the new certificate from then on. The old key decrypts until nothing that was encrypted to it
+//! is in flight. Kept in this order, no message is lost.
+//!
+//! The draft (draft-meadors-certificate-exchange) has expired and never became an RFC. The form of the documents is
+//! known here from descriptions and from what products write, not from the draft itself; agree on a trial with the
+//! partner before a certificate depends on it. Announce the feature with [`Feature::cem`](crate::Feature::cem).
 
 mod error;
 mod exchange;

@@ -111,6 +111,7 @@ impl CertificateOffer {
 ///
 /// ```no_run
 /// # use as2_protocol::*;
+/// # use as2_protocol::cem::*;
 /// # use std::time::SystemTime;
 /// # fn offer(us: &Identity, acme: &Partner, new: Certificate, now: SystemTime) -> Result<(), Box<dyn std::error::Error>> {
 /// let roles = [CertificateRole::DigitalSignature, CertificateRole::KeyEncipherment];

@@ -11,7 +11,7 @@ use crate::name::printable;
 use crate::partner::Partner;
 use crate::stored::Instant;
 
-/// The partner's answer to a request of ours; [`CertificateExchange::settle`](crate::CertificateExchange::settle) takes it.
+/// The partner's answer to a request of ours; [`CertificateExchange::settle`](crate::cem::CertificateExchange::settle) takes it.
 #[derive(Clone, Debug)]
 pub struct ReceivedResponse {
     request_id: String,
@@ -25,7 +25,7 @@ impl ReceivedResponse {
         Self { request_id, from, originated, answers }
     }
 
-    /// The request that is answered: the key to look its [`CertificateExchange`](crate::CertificateExchange) up by.
+    /// The request that is answered: the key to look its [`CertificateExchange`](crate::cem::CertificateExchange) up by.
     #[must_use]
     pub fn request_id(&self) -> &str {
         &self.request_id

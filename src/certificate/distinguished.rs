@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use x509_parser::prelude::{FromDer, X509Name};
 
+use super::der::Reader;
 use super::{Certificate, hex};
 
 /// The types that RFC 4514 section 3 names, and names that programs write beside them.
@@ -72,9 +73,26 @@ fn written(attribute: &Attribute<'_>) -> String {
         None => {
             let value = attribute.attr_value();
             let tag = u8::try_from(value.header.tag().0).unwrap_or(12);
-            format!("{oid}=#{}", hex(&crate::cms::write::tlv(tag, &[value.data])))
+            format!("{oid}=#{}", hex(&encoded(tag, value.data)))
         }
     }
+}
+
+/// A value with its tag and length in DER.
+fn encoded(tag: u8, content: &[u8]) -> Vec<u8> {
+    let octets = content.len().to_be_bytes();
+    let significant: Vec<u8> = octets.into_iter().skip_while(|octet| *octet == 0).collect();
+    let mut out = vec![tag];
+    match significant.as_slice() {
+        [] => out.push(0),
+        [short @ 0..=0x7f] => out.push(*short),
+        long => {
+            out.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
+            out.extend_from_slice(long);
+        }
+    }
+    out.extend_from_slice(content);
+    out
 }
 
 /// RFC 4514 section 2.4.
@@ -160,10 +178,9 @@ fn read(piece: &str) -> (String, String) {
 
 fn unescaped(value: &str) -> String {
     if let Some(encoded) = value.trim_end().strip_prefix('#').and_then(|digits| hex_octets(digits.as_bytes())) {
-        return match crate::cms::ber::Cursor::new(&encoded, 2).next() {
-            Ok(Some(element)) => string(u32::from(element.tag), element.content),
-            _ => String::new(),
-        };
+        let mut reader = Reader::new(&encoded);
+        let tag = u32::from(encoded.first().copied().unwrap_or_default());
+        return reader.next("value").map(|value| string(tag, reader.octets(&value.content))).unwrap_or_default();
     }
     let inner = value.trim_end().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
     let (mut octets, mut rest) = (Vec::with_capacity(inner.len()), inner.as_bytes());
@@ -280,6 +297,20 @@ mod tests {
         for other in ["", "CN=Test CA", "CN=Test CA,O=Worked Vectors,C=DE", "CN=Worked Vectors,O=Test CA", "=,=", "#"] {
             assert!(!own.is_issued_by(other), "{other}");
         }
+    }
+
+    #[test]
+    fn values_of_other_types_are_written_in_der() {
+        for length in [0usize, 1, 127, 128, 255, 256, 70_000] {
+            let content = vec![b'x'; length];
+            let whole = encoded(12, &content);
+            let mut reader = Reader::new(&whole);
+            let element = reader.next("value").unwrap();
+            assert_eq!(reader.octets(&element.content), content);
+            assert_eq!(unescaped(&format!("#{}", hex(&whole))), String::from_utf8(content).unwrap());
+        }
+        assert_eq!(unescaped("#1e0400fc0041"), "üA", "BMPString");
+        assert_eq!(unescaped("#0c05"), "");
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub use send::{Compression, ReceiptKind, ReceiptWish, RsaSignature, SendTerms};
 pub use tls::{TlsTerms, TlsTrust, TlsVersion};
 pub use quirks::{Embed, FilenameStyle, MicalgNames, Quirks, SignatureEncoding};
 pub use send::{Attachments, Compression, ReceiptKind, ReceiptWish, SendTerms};
+pub use tls::{TlsTerms, TlsTrust, TlsVersion};
 
 use crate::name::As2Name;
 use crate::stored::FormatVersion;
