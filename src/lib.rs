@@ -137,15 +137,9 @@ mod url;
 pub use algorithm::{
     CipherAlgorithm, DigestAlgorithm, EcCurve, KeyTransport, PssParameters, SignatureFamily, SignatureScheme,
 };
+pub use announce::{AnnounceError, Announcement, As2Version, Feature, Product};
 pub use bytes;
 pub use certificate::{Certificate, CertificateError, CertificateUse, KeyUsage, Whose};
-pub use http;
-#[cfg(feature = "tls")]
-pub use rustls;
-
-pub use algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
-pub use announce::{AnnounceError, Announcement, As2Version, Feature, Product};
-pub use certificate::{Certificate, CertificateError, KeyUsage};
 pub use cms::{Error as CmsError, ErrorKind as CmsErrorKind};
 pub use crypto::{CryptoProvider, KeyError, RemoteKey};
 #[cfg(feature = "rustcrypto")]
@@ -185,21 +179,12 @@ pub use note::Note;
 pub use pacing::{Call, Pacer, Turn};
 pub use partner::{Partner, PartnerBuilder};
 pub use profile::{
-    AcceptTerms, AllowExpiredUntil, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction,
-    DeliveryTerms, DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt,
-    Match, MicalgNames, PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated,
-    Requirement, RetryTerms, RsaSignature, SecretRef, SendTerms, SignatureEncoding, SignedForm, SignerId, Strictness,
-    TlsTerms, TlsTrust, TlsVersion, UnknownPreset, WeakReceipt,
-    AcceptTerms, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression, Contradiction, DeliveryTerms,
-    DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, HeaderText, LateReceipt, Match, MicalgNames,
-    PacingTerms, PartnerProfile, Preset, Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated, Requirement,
-    RetryTerms, SecretRef, SendTerms, SignatureEncoding, SignedForm, Strictness, TlsTerms, TlsTrust, TlsVersion,
-    UnknownPreset, WeakReceipt,
-    AcceptTerms, AnnounceTerms, Attachments, AuthMethod, AuthTerms, CertificateTerms, Changed, Compression,
-    Contradiction, DeliveryTerms, DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule, FilenameRule,
-    FilenameStyle, HeaderText, LateReceipt, Match, MicalgNames, PacingTerms, PartnerProfile, Preset, Quirks,
-    ReceiptKind, ReceiptTerms, ReceiptWish, Repeated, Requirement, RetryTerms, SecretRef, SendTerms, SignatureEncoding,
-    SignedForm, Strictness, TlsTerms, TlsTrust, TlsVersion, UnknownPreset, WeakReceipt,
+    AcceptTerms, AllowExpiredUntil, AnnounceTerms, Attachments, AuthMethod, AuthTerms, CertificateTerms, Changed,
+    Compression, Contradiction, DeliveryTerms, DuplicateTerms, Embed, EndpointTerms, Explain, ExtraHeader, FailRule,
+    FilenameRule, FilenameStyle, HeaderText, LateReceipt, Match, MicalgNames, PacingTerms, PartnerProfile, Preset,
+    Quirks, ReceiptKind, ReceiptTerms, ReceiptWish, Repeated, Requirement, RetryTerms, RsaSignature, SecretRef,
+    SendTerms, SignatureEncoding, SignedForm, SignerId, Strictness, TlsTerms, TlsTrust, TlsVersion, UnknownPreset,
+    WeakReceipt,
 };
 pub use receipt::builder::{FollowUp, MdnBuilder, PendingMdn, Reply};
 pub use receipt::evidence::{Evidence, EvidenceError, EvidenceRecord, Proof};

@@ -21,7 +21,7 @@ use crate::message::payload::ReceivedPayload;
 use crate::message::received::Envelope;
 use crate::mime::entity::Entity;
 use crate::mime::multipart::Multipart;
-use crate::mime::param::hex_pair;
+use crate::mime::param::extended::hex_pair;
 use crate::mime::transfer::decode;
 use crate::name::ReceivedName;
 use crate::partner::Partner;

@@ -15,11 +15,9 @@ mod send;
 mod text;
 mod tls;
 
-pub use accept::{AcceptTerms, Explain, Requirement, SignedForm, WeakReceipt};
-pub use certificates::{AllowExpiredUntil, CertificateTerms, Strictness};
 pub use accept::{AcceptTerms, Explain, FilenameRule, Requirement, SignedForm, WeakReceipt};
 pub use announce::AnnounceTerms;
-pub use certificates::{CertificateTerms, Strictness};
+pub use certificates::{AllowExpiredUntil, CertificateTerms, Strictness};
 pub use check::Contradiction;
 pub use delivery::{Changed, DeliveryTerms, DuplicateTerms, LateReceipt, Repeated, RetryTerms};
 pub use endpoint::{AuthMethod, AuthTerms, EndpointTerms, ExtraHeader, HeaderText, SecretRef};
@@ -27,11 +25,8 @@ pub use expect::ReceiptTerms;
 pub use pacing::{FailRule, Match, PacingTerms};
 pub(crate) use path::BodyPath;
 pub use preset::{Preset, UnknownPreset};
-pub use quirks::{Embed, MicalgNames, Quirks, SignatureEncoding, SignerId};
-pub use send::{Compression, ReceiptKind, ReceiptWish, RsaSignature, SendTerms};
-pub use tls::{TlsTerms, TlsTrust, TlsVersion};
-pub use quirks::{Embed, FilenameStyle, MicalgNames, Quirks, SignatureEncoding};
-pub use send::{Attachments, Compression, ReceiptKind, ReceiptWish, SendTerms};
+pub use quirks::{Embed, FilenameStyle, MicalgNames, Quirks, SignatureEncoding, SignerId};
+pub use send::{Attachments, Compression, ReceiptKind, ReceiptWish, RsaSignature, SendTerms};
 pub use tls::{TlsTerms, TlsTrust, TlsVersion};
 
 use crate::name::As2Name;
