@@ -3,13 +3,18 @@
 //! The types are closed enums that may grow, not open identifiers: an algorithm takes effect only when
 //! the crate knows its wire names, its sizes and what it may be combined with.
 
+mod cipher;
 mod pss;
 mod signature;
+mod transport;
 
 use const_oid::ObjectIdentifier;
 
+pub use cipher::CipherAlgorithm;
 pub use pss::PssParameters;
 pub use signature::{EcCurve, SignatureFamily, SignatureScheme};
+pub(crate) use transport::EC_PUBLIC_KEY;
+pub use transport::{EcdhGroup, KeyTransport};
 
 /// A message digest, as named by `micalg`, `Received-content-MIC` and CMS (RFC 5754, RFC 8551 section 3.5.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -145,107 +150,6 @@ impl std::fmt::Display for DigestAlgorithm {
     }
 }
 
-/// Content encryption of EnvelopedData (CBC) or AuthEnvelopedData (GCM) (RFC 3565, RFC 5084).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum CipherAlgorithm {
-    /// AES-128 in CBC mode.
-    Aes128Cbc,
-    /// AES-192 in CBC mode.
-    Aes192Cbc,
-    /// AES-256 in CBC mode, the default: every product reads it.
-    Aes256Cbc,
-    /// AES-128 in GCM mode.
-    Aes128Gcm,
-    /// AES-192 in GCM mode.
-    Aes192Gcm,
-    /// AES-256 in GCM mode: what modern partners should agree on, since it is authenticated.
-    Aes256Gcm,
-}
-
-impl CipherAlgorithm {
-    /// Every cipher that this crate knows.
-    pub const ALL: [Self; 6] =
-        [Self::Aes128Cbc, Self::Aes192Cbc, Self::Aes256Cbc, Self::Aes128Gcm, Self::Aes192Gcm, Self::Aes256Gcm];
-
-    /// The usual name: `aes256-cbc`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Aes128Cbc => "aes128-cbc",
-            Self::Aes192Cbc => "aes192-cbc",
-            Self::Aes256Cbc => "aes256-cbc",
-            Self::Aes128Gcm => "aes128-gcm",
-            Self::Aes192Gcm => "aes192-gcm",
-            Self::Aes256Gcm => "aes256-gcm",
-        }
-    }
-
-    /// Length of the content-encryption key in octets.
-    #[must_use]
-    pub const fn key_len(self) -> usize {
-        match self {
-            Self::Aes128Cbc | Self::Aes128Gcm => 16,
-            Self::Aes192Cbc | Self::Aes192Gcm => 24,
-            Self::Aes256Cbc | Self::Aes256Gcm => 32,
-        }
-    }
-
-    /// Length of the IV (CBC) or nonce (GCM) that is written, in octets.
-    #[must_use]
-    pub const fn iv_len(self) -> usize {
-        if self.is_authenticated() { 12 } else { 16 }
-    }
-
-    /// Whether the cipher authenticates what it encrypts.
-    #[must_use]
-    pub const fn is_authenticated(self) -> bool {
-        matches!(self, Self::Aes128Gcm | Self::Aes192Gcm | Self::Aes256Gcm)
-    }
-
-    pub(crate) const fn oid(self) -> ObjectIdentifier {
-        match self {
-            Self::Aes128Cbc => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.2"),
-            Self::Aes192Cbc => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.22"),
-            Self::Aes256Cbc => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.42"),
-            Self::Aes128Gcm => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.6"),
-            Self::Aes192Gcm => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.26"),
-            Self::Aes256Gcm => ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.46"),
-        }
-    }
-
-    pub(crate) fn from_oid(oid: &ObjectIdentifier) -> Option<Self> {
-        Self::ALL.into_iter().find(|cipher| cipher.oid() == *oid)
-    }
-}
-
-impl std::fmt::Display for CipherAlgorithm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// How the content-encryption key travels to a recipient.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub enum KeyTransport {
-    /// RSAES-PKCS1-v1_5 (RFC 8017 section 7.2), which every AS2 product reads.
-    #[default]
-    #[cfg_attr(feature = "serde", serde(rename = "rsa-pkcs1-v1.5"))]
-    RsaPkcs1v15,
-}
-
-impl std::fmt::Display for KeyTransport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::RsaPkcs1v15 => f.write_str("rsa-pkcs1-v1.5"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,9 +170,6 @@ mod tests {
             assert_eq!(DigestAlgorithm::from_micalg(digest.name()), Some(digest));
             assert_eq!(DigestAlgorithm::from_micalg(digest.legacy_name()), Some(digest));
             assert_eq!(DigestAlgorithm::from_oid(&digest.oid()), Some(digest));
-        }
-        for cipher in CipherAlgorithm::ALL {
-            assert_eq!(CipherAlgorithm::from_oid(&cipher.oid()), Some(cipher));
         }
     }
 }

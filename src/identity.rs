@@ -191,6 +191,11 @@ impl Identity {
         &self.inner.signing
     }
 
+    /// Of the certificates that decrypt and are valid now the one that became valid last: copies for ourselves go to it.
+    pub(crate) fn newest_decrypting(&self, now: SystemTime) -> Option<&Certificate> {
+        self.decrypting_certificates().filter(|own| own.is_valid_at(now)).max_by_key(|own| own.not_before())
+    }
+
     pub(crate) fn decrypting(&self) -> &[Decrypting] {
         &self.inner.decrypting
     }

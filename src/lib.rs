@@ -135,7 +135,7 @@ mod url;
 
 // The public interface is:
 pub use algorithm::{
-    CipherAlgorithm, DigestAlgorithm, EcCurve, KeyTransport, PssParameters, SignatureFamily, SignatureScheme,
+    CipherAlgorithm, DigestAlgorithm, EcCurve, EcdhGroup, KeyTransport, PssParameters, SignatureFamily, SignatureScheme,
 };
 pub use announce::{AnnounceError, Announcement, As2Version, Feature, Product};
 pub use bytes;
@@ -146,6 +146,8 @@ pub use crypto::{CryptoProvider, KeyError, RemoteKey};
 pub use crypto::{EcPrivateKey, Ed25519PrivateKey, RsaPrivateKey};
 pub use delivery::{Delivery, GiveUp, NextStep};
 pub use endpoint::{AuthState, AuthStep, AuthorizeError, SecretFault};
+pub use crypto::{EcPrivateKey, Ed25519PrivateKey, RsaPrivateKey, X25519PrivateKey};
+pub use crypto::{KeyError, RemoteKey};
 pub use error::{
     AuthenticationFault, CertificateFault, DecompressionFault, DecryptionFault, ReceiveError, Rejection, SendError,
     SetupError, TransportFailure, TrustError, ValidityError,

@@ -35,6 +35,10 @@ pub struct Limits {
     /// RecipientInfos or SignerInfos that are read, and certificates that are kept of those that come along; 64.
     /// VANs address a handful of recipients, and chains have a handful of certificates.
     pub cms_infos: usize,
+    /// Octets of content in a cipher of the past (3DES, RC2); 64 MiB. With blocks of 64 bits, equal blocks begin to tell
+    /// about each other after gigabytes (Sweet32); at this size the odds are below one in half a million. They are
+    /// slow too: this much takes seconds.
+    pub legacy_cipher: u64,
     /// Octets of the multipart/report of an MDN; 4 MiB. Some peers return the original headers or message in a third part.
     pub report: u64,
 }
@@ -53,6 +57,7 @@ impl Default for Limits {
             ber_depth: 24,
             cms_overhead: 1 << 20,
             cms_infos: 64,
+            legacy_cipher: 64 << 20,
             report: 4 << 20,
         }
     }

@@ -39,6 +39,8 @@ struct Inner {
     profile: PartnerProfile,
     provider: CryptoProvider,
     encryption: Vec<EncryptionCertificate>,
+    /// Recipients beside the partner.
+    further: Vec<Certificate>,
     verification: Vec<VerificationCertificate>,
     trust: Trust,
     revocation: Option<RevocationCheck>,
@@ -65,6 +67,7 @@ impl Partner {
                 profile,
                 provider,
                 encryption: Vec::new(),
+                further: Vec::new(),
                 verification: Vec::new(),
                 trust: Trust::Pin,
                 revocation: None,
@@ -107,6 +110,11 @@ impl Partner {
     #[must_use]
     pub fn trust(&self) -> &Trust {
         &self.inner.trust
+    }
+
+    /// Whom messages are encrypted to beside the partner.
+    pub(crate) fn further_recipients(&self) -> &[Certificate] {
+        &self.inner.further
     }
 
     /// Certificates that a signature made at `signed_at` may verify with: the current ones, and those retired later than that.
@@ -178,6 +186,13 @@ impl PartnerBuilder {
     /// A certificate to encrypt to from a point in time on. The one activated last is used.
     pub fn encrypt_to_from(mut self, certificate: Certificate, active_from: Option<SystemTime>) -> Self {
         self.inner.encryption.push(EncryptionCertificate { certificate, active_from });
+        self
+    }
+
+    /// A further certificate that every message is encrypted to, as for an archive or a second system of the partner's.
+    /// Call it once for each. For a copy of our own see [`SendTerms::originator_copy`](crate::SendTerms::originator_copy).
+    pub fn also_encrypt_to(mut self, certificate: Certificate) -> Self {
+        self.inner.further.push(certificate);
         self
     }
 

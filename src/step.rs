@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::crypto::{DecryptingKey, KeyError, SecretBytes, SignRequest, SigningKey, UnwrapRequest};
+use crate::crypto::{AgreeRequest, DecryptingKey, KeyError, SecretBytes, SignRequest, SigningKey, UnwrapRequest};
 
 /// A computation that is done, or that waits for one private-key operation.
 ///
@@ -108,7 +108,7 @@ impl<T> Pending<T> {
         &self.request
     }
 
-    /// Goes on with the key's answer: the signature, or the unwrapped content-encryption key.
+    /// Goes on with the key's answer: the signature, the unwrapped content-encryption key, or the shared secret.
     pub fn provide(self, answer: Result<Vec<u8>, KeyError>) -> Step<T> {
         (self.resume)(answer.map(SecretBytes::new))
     }
@@ -138,6 +138,13 @@ pub enum KeyRequest {
         /// Key transport and wrapped key.
         request: UnwrapRequest,
     },
+    /// Agree with an ephemeral key; the answer is the shared secret.
+    Agree {
+        /// The key that shall agree.
+        key: Arc<dyn DecryptingKey>,
+        /// Group and ephemeral public key.
+        request: AgreeRequest,
+    },
 }
 
 impl KeyRequest {
@@ -149,6 +156,7 @@ impl KeyRequest {
         match self {
             Self::Sign { key, request } => key.sign(request),
             Self::Unwrap { key, request } => key.unwrap_key(request).map(|secret| secret.as_bytes().to_vec()),
+            Self::Agree { key, request } => key.agree(request).map(|secret| secret.as_bytes().to_vec()),
         }
     }
 }

@@ -52,7 +52,12 @@ fn a_new_profile_is_the_golden_one() {
     assert_eq!(serde_json::to_value(&profile).unwrap(), golden("partner_profile"));
     assert_eq!(stored::<PartnerProfile>("partner_profile"), profile);
     let early: PartnerProfile = serde_json::from_value(golden("partner_profile_early")).unwrap();
-    assert_eq!(early, profile, "written before there were endpoints, pacing and delivery");
+    // Lists are written out: what has become known since is not accepted by itself.
+    let mut expected = profile.clone();
+    expected.send.key_transport = Some(KeyTransport::RsaPkcs1v15);
+    expected.accept.key_transports = vec![KeyTransport::RsaPkcs1v15];
+    expected.accept.ciphers.retain(|cipher| cipher.name().ends_with("bc") || cipher.name().ends_with("gcm"));
+    assert_eq!(early, expected, "written before there were endpoints, pacing and delivery");
     let short = serde_json::json!({ "version": 1, "us": ALICE, "them": BOB, "url": URL });
     assert_eq!(serde_json::from_value::<PartnerProfile>(short).unwrap(), profile, "everything else has a default");
 }

@@ -57,7 +57,7 @@ fn terms() -> impl Strategy<Value = SendTerms> {
         DigestAlgorithm::Sha384,
         DigestAlgorithm::Sha512,
     ]));
-    let encrypt = prop::option::of(prop::sample::select(CipherAlgorithm::ALL.to_vec()));
+    let encrypt = prop::option::of(prop::sample::select(AcceptTerms::default().ciphers));
     let compress = prop::sample::select(vec![Compression::None, Compression::BeforeSigning, Compression::AfterSigning]);
     let receipt = prop::sample::select(vec![ReceiptKind::None, ReceiptKind::Unsigned, ReceiptKind::Signed]);
     (sign, encrypt, compress, receipt).prop_map(|(sign, encrypt, compress, receipt)| {
@@ -139,8 +139,7 @@ impl Message {
     }
 
     fn is_sealed(&self) -> bool {
-        use CipherAlgorithm::{Aes128Gcm, Aes192Gcm, Aes256Gcm};
-        matches!(self.terms.encrypt, Some(Aes128Gcm | Aes192Gcm | Aes256Gcm))
+        self.terms.encrypt.is_some_and(CipherAlgorithm::is_authenticated)
     }
 }
 

@@ -152,9 +152,9 @@ fn send_terms_change_what_is_sent() {
     let signed = content_type(|send| (send.encrypt, send.compress) = (None, Compression::BeforeSigning));
     assert!(signed.starts_with("multipart/signed"), "{signed}");
 
-    let (transported, _) = sent(|terms| terms.send.key_transport = KeyTransport::RsaPkcs1v15);
+    let (transported, _) = sent(|terms| terms.send.key_transport = Some(KeyTransport::RsaOaepSha256));
     let data = Tlv::of(transported.request.body()).child(1).child(0);
-    assert_eq!(data.child(1).child(0).child(2).child(0).body, RSA, "the only key transport there is");
+    assert_eq!(data.child(1).child(0).child(2).child(0).body, [&RSA[..8], &[7]].concat(), "RSAES-OAEP");
 
     let (receipt, _) = sent(|terms| terms.send.receipt.kind = ReceiptKind::None);
     assert_eq!(receipt.request.header("disposition-notification-to"), None);

@@ -7,7 +7,7 @@ use as2_protocol::http::Request;
 use as2_protocol::{Inbound, Limits, MessageBuilder, MessageParser, Payload, Rejection, read_request};
 use serde_json::json;
 
-use crate::terms::{Relation, is_unsupported, set_layers, set_signature, verdict};
+use crate::terms::{Relation, is_unsupported, key_transport, set_layers, set_signature, verdict};
 use crate::{Options, Trouble};
 
 /// Writes the HTTP request of one message, and prints its MIC.
@@ -17,6 +17,7 @@ pub(crate) fn build(options: &Options) -> Result<(), Trouble> {
     let layer = |name| options.get_or(name, "none");
     set_layers(&mut profile, layer("sign"), layer("encrypt"), layer("compress"))?;
     set_signature(&mut profile, options)?;
+    profile.send.key_transport = key_transport(options.get_or("key-transport", "auto"))?;
     let partner = relation.partner(profile)?;
     let content_type = options.get_or("content-type", "application/edi-x12").parse()?;
     let payload = Payload::new(content_type, std::fs::read(options.get("in")?)?);

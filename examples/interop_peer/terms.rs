@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use as2_protocol::{
     Accepted, Certificate, CipherAlgorithm, Compression, CryptoProvider, DigestAlgorithm, EcPrivateKey,
-    Ed25519PrivateKey, Identity, IdentityBuilder, Layer, Partner, PartnerProfile, ReceiveError, Refused, Requirement,
+    Ed25519PrivateKey, Identity, IdentityBuilder, KeyTransport, Layer, Partner, PartnerProfile, ReceiveError, Refused, Requirement,
     RsaPrivateKey, RsaSignature, SignerId,
 };
 use serde_json::{Value, json};
@@ -32,6 +32,9 @@ impl Relation {
         let (us, them) = &self.names;
         let mut profile = PartnerProfile::new(us.parse()?, them.parse()?, url.parse()?);
         profile.accept.signature = Requirement::Allow;
+        if cfg!(feature = "legacy") {
+            profile.accept.ciphers = CipherAlgorithm::ALL.to_vec();
+        }
         Ok(profile)
     }
 
@@ -109,6 +112,15 @@ pub(crate) fn digest(name: &str) -> Result<DigestAlgorithm, Trouble> {
 fn cipher(name: &str) -> Result<CipherAlgorithm, Trouble> {
     let known = CipherAlgorithm::ALL.into_iter().find(|cipher| cipher.name() == name);
     known.ok_or_else(|| Trouble::Unsupported(format!("the cipher {name}")))
+}
+
+/// `auto`, or a name of the crate's.
+pub(crate) fn key_transport(name: &str) -> Result<Option<KeyTransport>, Trouble> {
+    let known = KeyTransport::ALL.into_iter().find(|transport| transport.name() == name);
+    if known.is_none() && name != "auto" {
+        return Err(Trouble::Unsupported(format!("the key transport {name}")));
+    }
+    Ok(known)
 }
 
 /// What became of a received message: the keys that `open` and the event `received` have in common.

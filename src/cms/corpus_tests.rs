@@ -1,21 +1,26 @@
 //! Objects that OpenSSL and BouncyCastle wrote, as they are and re-encoded in every way that BER allows.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::ber::{self, Cursor};
 use super::compressed::CompressedData;
 use super::content::{ContentInfo, read as read_whole};
-use super::enveloped::{self, AuthEnvelopedData, EnvelopedData, Recipient};
+use super::enveloped::recipient::Recipient;
+use super::enveloped::{self, AuthEnvelopedData, EnvelopedData, parameters};
 use super::reader::{ContentKind, ContentReader, Event, Structure};
 use super::signed::SignedData;
 use super::write::tlv;
 use super::{AlgorithmIdentifier, Error, ErrorKind, oid};
-use crate::error::{AuthenticationFault, CONTENT_ENCRYPTION, DecryptionFault, KEY_TRANSPORT, ReceiveError};
+use crate::error::{AuthenticationFault, CONTENT_ENCRYPTION, DecryptionFault, ReceiveError};
 use crate::note::Note;
 use crate::smime::compress::{InflateBudget, inflate};
-use crate::smime::fixtures::{corpus_rsa, decrypting, null, open, read, terms, vector};
+#[cfg(feature = "legacy")]
+use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
+use crate::smime::fixtures::{corpus_rsa, decrypting, null, open, open_under, provider, read, terms, vector};
 use crate::smime::verify::{VerifyTerms, verify};
-use crate::{Certificate, CipherAlgorithm, Limits, SignatureFamily};
+use crate::{AcceptTerms, Certificate, CipherAlgorithm, EcPrivateKey, Identity, Limits, SignatureFamily};
 
 macro_rules! corpus {
     ($($name:literal),* $(,)?) => {
@@ -129,54 +134,81 @@ fn x01_content_that_is_not_encrypted_is_the_content() {
     assert_eq!(detached, expected);
 }
 
+/// Both keys of the corpus.
+fn corpus_identity() -> Identity {
+    let rsa = corpus_rsa();
+    let ec = EcPrivateKey::from_pkcs8_pem(vector!("ber/ec.key")).unwrap();
+    Identity::builder(provider())
+        .decrypting(rsa.certificate, rsa.key)
+        .decrypting(Certificate::from_pem(vector!("ber/ec.crt")).unwrap(), Arc::new(ec))
+        .build()
+        .unwrap()
+}
+
 #[test]
 fn x10_envelopes_decrypt_or_name_what_is_not_supported() {
-    let us = decrypting(&[corpus_rsa()]);
-    let unsupported = |what, algorithm: &str| ReceiveError::UnsupportedAlgorithm { what, algorithm: algorithm.into() };
+    let us = corpus_identity();
     for (name, octets) in CORPUS.iter().filter(|(name, _)| name.contains("-enc-")) {
-        let opened = open(read(*octets).0, &us);
-        match name.split('-').nth(2).unwrap() {
-            "aes256" | "cbc" | "gcm" => {
-                let opened = opened.unwrap();
-                assert_eq!(opened.content, CONTENT, "{name}");
-                assert_eq!(opened.taint, None, "{name}");
-            }
-            "3des" => assert_eq!(opened.unwrap_err(), unsupported(CONTENT_ENCRYPTION, "1.2.840.113549.3.7")),
-            "rc2" => assert_eq!(opened.unwrap_err(), unsupported(CONTENT_ENCRYPTION, "1.2.840.113549.3.2")),
-            "oaep" => assert_eq!(opened.unwrap_err(), unsupported(KEY_TRANSPORT, "1.2.840.113549.1.1.7")),
-            "kari" => match opened.unwrap_err() {
-                ReceiveError::NoRecipient { encrypted_to, ours } => {
-                    assert_eq!(encrypted_to, ["a recipient of kind 161"]);
-                    assert_eq!(ours.len(), 1);
-                }
-                other => panic!("{other:?}"),
-            },
-            other => panic!("{other}"),
+        let old = match name.split('-').nth(2).unwrap() {
+            "3des" => Some(CipherAlgorithm::TripleDesCbc),
+            "rc2" => Some(CipherAlgorithm::Rc2Cbc128),
+            _ => None,
+        };
+        let mut accept = AcceptTerms::default();
+        if let Some(cipher) = old {
+            let unnamed = open_under(read(*octets).0, &us, &accept).unwrap_err();
+            let forbidden =
+                ReceiveError::ForbiddenAlgorithm { what: CONTENT_ENCRYPTION, algorithm: cipher.to_string() };
+            assert_eq!(unnamed, forbidden, "{name}");
+            accept.ciphers.push(cipher);
         }
+        let opened = open_under(read(*octets).0, &us, &accept);
+        if old.is_some() && !cfg!(feature = "legacy") {
+            assert!(matches!(opened, Err(ReceiveError::UnsupportedAlgorithm { .. })), "{name}");
+            continue;
+        }
+        let opened = opened.unwrap();
+        assert_eq!(opened.content, CONTENT, "{name}");
+        assert_eq!(opened.taint, None, "{name}");
+    }
+}
+
+#[cfg(feature = "legacy")]
+#[test]
+fn u07_content_in_ciphers_of_the_past_is_bounded() {
+    let us = corpus_identity();
+    let accept = AcceptTerms { ciphers: vec![CipherAlgorithm::TripleDesCbc], ..AcceptTerms::default() };
+    let ContentInfo::Enveloped(data) = read(file("ossl-enc-3des-def")).0 else { panic!() };
+    let length = u64::try_from(data.content.len()).unwrap();
+    for (limit, fits) in [(length, true), (length - 1, false)] {
+        let limits = Limits { legacy_cipher: limit, ..Limits::default() };
+        let terms = OpenTerms { us: &us, provider: &provider(), accept: &accept, limits: &limits };
+        let sealed = SealedEnvelope::enveloped(data.clone(), terms);
+        let refused = ReceiveError::Limit { what: "content in a cipher of the past", limit };
+        assert_eq!(sealed.err(), (!fits).then_some(refused));
     }
 }
 
 #[test]
 fn x16_gcm_has_no_place_in_enveloped_data_nor_cbc_in_auth_enveloped_data() {
     let (pair, content) = (corpus_rsa(), [0; 32]);
-    let wrapped = [1; 256];
-    let transport = AlgorithmIdentifier { oid: oid::RSA_ENCRYPTION, parameters: null() };
-    let recipients = [Recipient { rid: pair.rid(), algorithm: &transport, encrypted_key: &wrapped }];
+    let algorithm = AlgorithmIdentifier { oid: oid::RSA_ENCRYPTION, parameters: null() };
+    let recipients = [Recipient::KeyTransport { rid: pair.rid(), algorithm, encrypted_key: vec![1; 256] }];
     let us = decrypting(std::slice::from_ref(&pair));
     let error = |octets: Vec<u8>| open(read(octets).0, &us).unwrap_err();
     let named = |text: &str| ReceiveError::UnsupportedAlgorithm { what: CONTENT_ENCRYPTION, algorithm: text.into() };
 
-    let gcm = AlgorithmIdentifier {
-        oid: CipherAlgorithm::Aes256Gcm.oid(),
-        parameters: Some(enveloped::gcm_parameters(&[7; 12], 16)),
-    };
+    let gcm =
+        AlgorithmIdentifier { oid: CipherAlgorithm::Aes256Gcm.oid(), parameters: Some(parameters::aead(&[7; 12], 16)) };
     let octets = [enveloped::enveloped_prefix(&recipients, &gcm, 32), content.to_vec()].concat();
-    assert_eq!(error(octets), named("aes256-gcm in EnvelopedData"));
+    let algorithm = "aes256-gcm in EnvelopedData".to_owned();
+    assert_eq!(error(octets), ReceiveError::ForbiddenAlgorithm { what: CONTENT_ENCRYPTION, algorithm });
+    let ccm =
+        AlgorithmIdentifier { oid: CipherAlgorithm::Aes256Ccm.oid(), parameters: Some(parameters::aead(&[7; 12], 16)) };
+    let octets = [enveloped::enveloped_prefix(&recipients, &ccm, 32), content.to_vec()].concat();
+    assert_eq!(error(octets), named("aes256-ccm in EnvelopedData"));
 
-    let cbc = AlgorithmIdentifier {
-        oid: CipherAlgorithm::Aes256Cbc.oid(),
-        parameters: Some(enveloped::cbc_parameters(&[7; 16])),
-    };
+    let cbc = AlgorithmIdentifier { oid: CipherAlgorithm::Aes256Cbc.oid(), parameters: Some(parameters::iv(&[7; 16])) };
     let prefix = enveloped::auth_enveloped_prefix(&recipients, &cbc, 32, 16);
     let octets = [prefix, content.to_vec(), enveloped::auth_enveloped_suffix(&[0; 16])].concat();
     assert_eq!(error(octets), named("aes256-cbc in AuthEnvelopedData"));

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::DigestValue;
+use super::exchange::{AgreeRequest, OaepParameters, ecdh_key};
 use crate::algorithm::{DigestAlgorithm, KeyTransport, SignatureScheme};
 use crate::certificate::{Certificate, KeyKind};
 
@@ -32,7 +33,7 @@ pub trait SigningKey: Send + Sync + fmt::Debug {
     fn sign(&self, request: &SignRequest) -> Result<Vec<u8>, KeyError>;
 }
 
-/// A private key that opens envelopes: it unwraps content-encryption keys.
+/// A private key that opens envelopes: it unwraps content-encryption keys (RSA), or agrees on what unwraps them (ECDH).
 pub trait DecryptingKey: Send + Sync + fmt::Debug {
     /// The public half, a DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
     fn public_key(&self) -> &[u8];
@@ -46,6 +47,18 @@ pub trait DecryptingKey: Send + Sync + fmt::Debug {
     /// [`KeyError::Rejected`] if the wrapped key is bad in whatever way, [`KeyError::Deferred`] if the answer comes
     /// later, [`KeyError::Unsupported`] for another key transport, [`KeyError::Unavailable`] if the key cannot be used now.
     fn unwrap_key(&self, request: &UnwrapRequest) -> Result<SecretBytes, KeyError>;
+
+    /// Agrees on a secret with a sender's ephemeral key: the x-coordinate of the shared point, or what X25519 gives.
+    ///
+    /// The default is that of a key that does no key agreement.
+    ///
+    /// # Errors
+    /// [`KeyError::Rejected`] if the ephemeral key is none of the group or leads to a secret of zeros,
+    /// [`KeyError::Unsupported`] for another group; else those of [`unwrap_key`](Self::unwrap_key).
+    fn agree(&self, request: &AgreeRequest) -> Result<SecretBytes, KeyError> {
+        let _ = request;
+        Err(KeyError::Unsupported)
+    }
 
     /// The secret that keys the substitutes of refused content-encryption keys.
     ///
@@ -122,15 +135,25 @@ impl SignRequest {
 pub struct UnwrapRequest {
     /// How the key was wrapped.
     pub transport: KeyTransport,
+    /// What OAEP is told beside the digest that the transport names; `None` for PKCS#1 v1.5.
+    pub oaep: Option<OaepParameters>,
     /// The `encryptedKey` of the KeyTransRecipientInfo (RFC 5652 section 6.2.1).
     pub encrypted_key: Bytes,
 }
 
 impl UnwrapRequest {
-    /// A request for one wrapped key.
+    /// A request for one wrapped key; OAEP has its usual parameters.
     #[must_use]
     pub fn new(transport: KeyTransport, encrypted_key: impl Into<Bytes>) -> Self {
-        Self { transport, encrypted_key: encrypted_key.into() }
+        let oaep = transport.digest().filter(|_| transport.is_oaep()).map(OaepParameters::usual);
+        Self { transport, oaep, encrypted_key: encrypted_key.into() }
+    }
+
+    /// Takes the parameters that the sender wrote.
+    #[must_use]
+    pub fn with_oaep(mut self, oaep: OaepParameters) -> Self {
+        self.oaep = Some(oaep);
+        self
     }
 }
 
@@ -161,6 +184,11 @@ impl SecretBytes {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether all octets are zero, in a time that depends on their number only.
+    pub(crate) fn is_zero(&self) -> bool {
+        self.0.iter().fold(0, |all, octet| all | octet) == 0
     }
 
     pub(crate) fn as_mut_bytes(&mut self) -> &mut [u8] {
@@ -260,10 +288,13 @@ impl DecryptingKey for RemoteKey {
     }
 
     fn unwrap_key(&self, request: &UnwrapRequest) -> Result<SecretBytes, KeyError> {
-        match request.transport {
-            KeyTransport::RsaPkcs1v15 if matches!(self.kind, KeyKind::Rsa { .. }) => Err(KeyError::Deferred),
-            KeyTransport::RsaPkcs1v15 => Err(KeyError::Unsupported),
-        }
+        let fits = matches!(self.kind, KeyKind::Rsa { .. }) && !request.transport.is_agreement();
+        Err(if fits { KeyError::Deferred } else { KeyError::Unsupported })
+    }
+
+    fn agree(&self, request: &AgreeRequest) -> Result<SecretBytes, KeyError> {
+        let group = ecdh_key(&self.public_key).map(|(group, _)| group);
+        Err(if group == Some(request.group) { KeyError::Deferred } else { KeyError::Unsupported })
     }
 
     fn rejection_secret(&self) -> &[u8] {

@@ -6,14 +6,17 @@
 //!
 //! Backends hold mechanism only. Which digests, ciphers and key sizes are good enough is decided above the seam.
 pub(crate) mod content;
+pub(crate) mod exchange;
 mod keys;
 #[cfg(feature = "rustcrypto")]
 mod rustcrypto;
 mod value;
+mod wrapper;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use exchange::{AgreeRequest, Agreement, OaepParameters};
 pub use keys::{DecryptingKey, KeyError, RemoteKey, SecretBytes, SignRequest, SigningKey, UnwrapRequest};
 #[cfg(feature = "rustcrypto")]
 pub(crate) use keys::{schemes_of, signature_len};
@@ -24,10 +27,11 @@ pub(crate) use rustcrypto::password;
 #[cfg(feature = "rustcrypto")]
 pub(crate) use rustcrypto::public;
 #[cfg(feature = "rustcrypto")]
-pub use rustcrypto::{EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey};
+pub use rustcrypto::{EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, X25519PrivateKey};
 pub use value::{DigestValue, Tag};
+pub use wrapper::{KeyWrap, KeyWrapper};
 
-use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
+use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, EcdhGroup, KeyTransport, SignatureScheme};
 
 /// One implementation of every operation that needs no private key.
 ///
@@ -161,6 +165,10 @@ impl CryptoProvider {
     ) -> Result<Vec<u8>, CryptoError> {
         self.key_wrapping.wrap(transport, spki_der, key, &*self.random)
     }
+
+    pub(crate) fn agree(&self, group: EcdhGroup, public_key: &[u8]) -> Result<Agreement, CryptoError> {
+        self.key_wrapping.agree(group, public_key, &*self.random)
+    }
 }
 
 impl fmt::Debug for CryptoProvider {
@@ -184,10 +192,11 @@ pub trait DigestContext: Send {
     fn finish(self: Box<Self>) -> DigestValue;
 }
 
-/// Content ciphers: AES in CBC mode (RFC 3565) and GCM mode (RFC 5084).
+/// Content ciphers: AES in CBC (RFC 3565), GCM and CCM mode (RFC 5084), ChaCha20 with Poly1305 (RFC 8103), and what
+/// feature `legacy` adds.
 pub trait CipherProvider: Send + Sync {
-    /// Starts an encryption. `iv` is the IV of CBC or the nonce of GCM, `aad` what GCM authenticates besides
-    /// the content (the signed attributes of RFC 5083 section 2.2; empty for CBC).
+    /// Starts an encryption. `iv` is the IV of CBC or the nonce of the others, `aad` what those authenticate
+    /// besides the content (the attributes of RFC 5083 section 2.2; empty for CBC).
     ///
     /// # Errors
     /// [`CryptoError`] if the cipher is not provided or a parameter has the wrong length.
@@ -229,27 +238,27 @@ pub trait CipherProvider: Send + Sync {
 
 /// An encryption under way. Padding is not its business: it is handed whole blocks.
 pub trait ContentEncryptor: Send {
-    /// What the lengths given to [`update`](Self::update) are multiples of: 16 for CBC, 1 for GCM.
+    /// What the lengths given to [`update`](Self::update) are multiples of: the block length of CBC, else 1.
     fn block_len(&self) -> usize;
 
     /// Encrypts in place. A length that is no multiple of the block length is a fault of the caller, whose
     /// last, incomplete block is left alone.
     fn update(&mut self, blocks: &mut [u8]);
 
-    /// Ends the encryption; the tag is empty for CBC and has 16 octets for GCM.
+    /// Ends the encryption; the tag is empty for CBC and has 16 octets for the others.
     fn finish(self: Box<Self>) -> Tag;
 }
 
 /// A decryption under way; nothing that it yields may be used before [`finish`](Self::finish) has agreed.
 pub trait ContentDecryptor: Send {
-    /// What the lengths given to [`update`](Self::update) are multiples of: 16 for CBC, 1 for GCM.
+    /// What the lengths given to [`update`](Self::update) are multiples of: the block length of CBC, else 1.
     fn block_len(&self) -> usize;
 
     /// Decrypts in place, under the rules of [`ContentEncryptor::update`].
     fn update(&mut self, blocks: &mut [u8]);
 
-    /// Ends the decryption and compares the tag, in constant time. GCM takes tags of 12 to 16 octets
-    /// (RFC 5084 section 3.2), CBC ignores the tag.
+    /// Ends the decryption and compares the tag, in constant time. GCM takes tags of 12 to 16 octets and CCM
+    /// those of every length that it defines (RFC 5084 section 3), CBC ignores the tag.
     ///
     /// # Errors
     /// [`TagMismatch`] if the content is not what was encrypted under this key.
@@ -294,21 +303,6 @@ pub enum VerifyError {
     /// The signature is not one over this digest under this key.
     #[error("invalid signature")]
     InvalidSignature,
-}
-
-/// Wrapping of content-encryption keys for a recipient (RFC 5652 section 6.2.1).
-pub trait KeyWrapper: Send + Sync {
-    /// Wraps `key` for the holder of `spki_der`, a SubjectPublicKeyInfo.
-    ///
-    /// # Errors
-    /// [`CryptoError`] if the public key is not usable, the transport is not provided or randomness fails.
-    fn wrap(
-        &self,
-        transport: KeyTransport,
-        spki_der: &[u8],
-        key: &[u8],
-        random: &dyn SecureRandom,
-    ) -> Result<Vec<u8>, CryptoError>;
 }
 
 /// A cryptographically secure source of random octets.

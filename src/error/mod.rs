@@ -101,6 +101,9 @@ pub enum SendError {
     /// The partner has no certificate that is active now.
     #[error("no certificate of the partner is active to encrypt to")]
     NoEncryptionCertificate,
+    /// `send.originator_copy` is set, and none of our certificates to decrypt with is valid now.
+    #[error("`send.originator_copy` is set, but none of our certificates to decrypt with is valid now")]
+    NoOriginatorCertificate,
     /// A header value cannot be written.
     #[error("the header {name} cannot carry this value")]
     Header {
@@ -146,6 +149,7 @@ impl SendError {
         match self {
             Self::Setup(error) => error.code(),
             Self::NoEncryptionCertificate => "NO_ENCRYPTION_CERTIFICATE",
+            Self::NoOriginatorCertificate => "NO_ORIGINATOR_CERTIFICATE",
             Self::Header { .. } => "HEADER_INVALID",
             Self::Name(_) => "NAME_INVALID",
             Self::Mime(_) => "MIME_INVALID",

@@ -258,6 +258,12 @@ pub enum DecompressionFault {
     /// The CMS structure cannot be read.
     #[error("{0}")]
     Format(CmsError),
+    /// A zlib stream stands where a CMS object with one should be, as in the sample of RFC 8551 section 3.6.
+    #[error("a bare zlib stream, without the CMS object around it")]
+    BareZlib,
+    /// What should be a zlib stream is text that begins like one in base64, and is none.
+    #[error("the compressed content is text that begins as a zlib stream in base64, but it is no base64")]
+    Base64,
     /// The compression algorithm is not zlib.
     #[error("the algorithm {0} is not zlib")]
     Algorithm(String),

@@ -301,11 +301,26 @@ impl Draft {
     fn seal(mut self, part: Part) -> Result<Outbound, SendError> {
         let Some(cipher) = self.profile().send.encrypt else { return self.finish(part) };
         let transport = self.profile().send.key_transport;
-        let certificate = self.partner.encryption_certificate(self.now).ok_or(SendError::NoEncryptionCertificate)?;
-        self.notes.extend(self.partner.check_recipient(certificate, self.now)?);
-        let sealed = encrypt(&part.pieces()?, certificate, cipher, transport, self.us.provider())?;
-        self.encrypted_to.push(certificate.clone());
+        let recipients = self.recipients()?;
+        let certificates: Vec<_> = recipients.iter().collect();
+        let sealed = encrypt(&part.pieces()?, &certificates, cipher, transport, self.us.provider())?;
+        self.encrypted_to.extend(recipients);
         self.finish(sealed)
+    }
+
+    /// Whom the message is encrypted to: the partner first, since some products look at no other recipient.
+    fn recipients(&mut self) -> Result<Vec<Certificate>, SendError> {
+        let partner = self.partner.encryption_certificate(self.now).ok_or(SendError::NoEncryptionCertificate)?;
+        let mut recipients = vec![partner.clone()];
+        recipients.extend_from_slice(self.partner.further_recipients());
+        for certificate in &recipients {
+            self.notes.extend(self.partner.check_recipient(certificate, self.now)?);
+        }
+        if self.profile().send.originator_copy {
+            let ours = self.us.newest_decrypting(self.now).ok_or(SendError::NoOriginatorCertificate)?;
+            recipients.push(ours.clone());
+        }
+        Ok(recipients)
     }
 
     fn finish(self, part: Part) -> Result<Outbound, SendError> {

@@ -1,7 +1,10 @@
 //! What is wrong, and what should be looked at, in an agreement together with its certificates.
 
 use super::Inner;
-use crate::certificate::{Certificate, CertificateUse, KeyKind};
+use crate::algorithm::CipherAlgorithm;
+use crate::certificate::{Certificate, CertificateUse};
+use crate::crypto::CryptoError;
+use crate::crypto::exchange::transport_to;
 use crate::note::Note;
 use crate::profile::{Contradiction, EndpointTerms, ReceiptKind, Requirement, Strictness};
 use crate::trust::{permits, purpose};
@@ -32,7 +35,8 @@ fn bare_credentials(place: &str, terms: &EndpointTerms, url: Option<&HttpUrl>) -
 
 /// Certificates whose key usage does not allow what they are configured for.
 fn unfit(inner: &Inner) -> impl Iterator<Item = (&Certificate, CertificateUse)> {
-    let encryption = inner.encryption.iter().map(|own| (&own.certificate, CertificateUse::Encryption));
+    let encryption = inner.encryption.iter().map(|own| &own.certificate).chain(&inner.further);
+    let encryption = encryption.map(|certificate| (certificate, CertificateUse::Encryption));
     let verification = inner.verification.iter().map(|own| (&own.certificate, CertificateUse::Verification));
     encryption.chain(verification).filter(|(certificate, usage)| !permits(certificate, *usage))
 }
@@ -77,13 +81,43 @@ pub(super) fn contradictions(inner: &Inner) -> Vec<Contradiction> {
             );
         }
     }
-    for own in &inner.encryption {
+    let encryption = inner.encryption.iter().map(|own| &own.certificate);
+    for certificate in encryption.clone().chain(&inner.further) {
         claim(
-            matches!(own.certificate.key_kind(), KeyKind::Rsa { .. }),
+            transport_to(certificate, None).is_some(),
             "send.encrypt",
-            &format!("the certificate of {} to encrypt to does not hold an RSA key", own.certificate.subject()),
+            &format!(
+                "the certificate of {} to encrypt to does not hold an RSA, EC or X25519 key",
+                certificate.subject()
+            ),
             "ask the partner for another one",
         );
     }
+    for (certificate, transport) in encryption.zip(profile.send.key_transport.iter().cycle()) {
+        claim(
+            transport_to(certificate, None).is_none() || transport_to(certificate, Some(*transport)).is_some(),
+            "send.key_transport",
+            &format!("{transport} does not fit the key in the certificate of {}", certificate.subject()),
+            "leave it out: what suits the key is chosen",
+        );
+    }
+    check_ciphers(inner, &mut claim);
     found
+}
+
+/// Ciphers that the provider lacks: those of the past need a feature.
+fn check_ciphers(inner: &Inner, claim: &mut impl FnMut(bool, &str, &str, &str)) {
+    let ciphers = inner.provider.ciphers();
+    let parameters = |cipher: CipherAlgorithm| (vec![0x5a; cipher.key_len()], vec![0; cipher.iv_len()]);
+    let remedy = "leave it out, or switch on the feature `legacy` where it is 3DES or RC2";
+    if let Some(cipher) = inner.profile.send.encrypt.filter(|cipher| cipher.is_written()) {
+        let (key, iv) = parameters(cipher);
+        let lacks = ciphers.encryptor(cipher, &key, &iv, &[]).err() == Some(CryptoError::Unsupported);
+        claim(!lacks, "send.encrypt", &format!("the crypto provider does not encrypt with {cipher}"), remedy);
+    }
+    for cipher in inner.profile.accept.ciphers.iter().filter(|cipher| cipher.is_legacy()) {
+        let (key, iv) = parameters(*cipher);
+        let lacks = ciphers.decryptor(*cipher, &key, &iv, &[]).err() == Some(CryptoError::Unsupported);
+        claim(!lacks, "accept.ciphers", &format!("the crypto provider does not read {cipher}"), remedy);
+    }
 }

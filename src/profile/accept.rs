@@ -18,9 +18,10 @@ pub struct AcceptTerms {
     pub digests: Vec<DigestAlgorithm>,
     /// Families of signatures accepted. Default all: RSA with PKCS#1 v1.5 and with PSS, ECDSA, Ed25519.
     pub signatures: Vec<SignatureFamily>,
-    /// Ciphers accepted; checked before the private key is used. Default every AES mode.
+    /// Ciphers accepted; checked before the private key is used. Default every AES mode and ChaCha20-Poly1305; those of
+    /// the past (3DES, RC2) must be named.
     pub ciphers: Vec<CipherAlgorithm>,
-    /// Key transports accepted. Default RSA PKCS#1 v1.5.
+    /// Key transports and agreements accepted; checked before the private key is used. Default all.
     pub key_transports: Vec<KeyTransport>,
     /// Which form of the content a signature may cover. Default both.
     pub signed_form: SignedForm,
@@ -44,6 +45,9 @@ pub struct AcceptTerms {
     /// What happens to file names that cannot be used as they are: paths, device names, control characters, more than
     /// 255 characters. Default [`FilenameRule::Mend`].
     pub filenames: FilenameRule,
+    /// Whether GCM is read in EnvelopedData, its tag behind the content, and counts as authenticated. Default no: the
+    /// place is not that of RFC 5084. Products on Bouncy Castle and on Node write it so.
+    pub gcm_in_enveloped_data: bool,
 }
 
 impl Default for AcceptTerms {
@@ -53,8 +57,8 @@ impl Default for AcceptTerms {
             encryption: Requirement::Allow,
             digests: DigestAlgorithm::STRONG.to_vec(),
             signatures: SignatureFamily::ALL.to_vec(),
-            ciphers: CipherAlgorithm::ALL.to_vec(),
-            key_transports: vec![KeyTransport::RsaPkcs1v15],
+            ciphers: CipherAlgorithm::ALL.into_iter().filter(|cipher| !cipher.is_legacy()).collect(),
+            key_transports: KeyTransport::ALL.to_vec(),
             signed_form: SignedForm::AsSentOrCrlf,
             mdn_signature: None,
             receipt_url: None,
@@ -64,6 +68,7 @@ impl Default for AcceptTerms {
             asynchronous_status: 200,
             bare_content: false,
             filenames: FilenameRule::Mend,
+            gcm_in_enveloped_data: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 mod announce;
 mod endpoint;
 
-use crate::algorithm::DigestAlgorithm;
+use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
 use crate::profile::{BodyPath, FailRule, Match, PartnerProfile, ReceiptKind};
 
 /// A setting that cannot work, and what to do about it.
@@ -76,6 +76,24 @@ impl PartnerProfile {
             "send.receipt.asynchronous_url",
             "it is set, but no receipt is asked for",
             "set `send.receipt.kind`, or leave the URL out",
+        );
+        found.unless(
+            send.encrypt.is_none_or(CipherAlgorithm::is_written),
+            "send.encrypt",
+            "it is RC2, which this crate only reads",
+            "agree on aes256-cbc, which every product reads",
+        );
+        found.unless(
+            send.key_transport.is_none_or(KeyTransport::is_written),
+            "send.key_transport",
+            "its digest is one that this crate only reads",
+            "agree on rsa-oaep-sha256 or ecdh-sha256, or leave it out",
+        );
+        found.unless(
+            !send.originator_copy || send.encrypt.is_some(),
+            "send.originator_copy",
+            "it is set, but nothing is encrypted",
+            "set `send.encrypt`, or leave it out",
         );
         found.unless(
             send.sign.is_none_or(DigestAlgorithm::is_strong),

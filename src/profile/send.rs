@@ -21,8 +21,13 @@ pub struct SendTerms {
     /// Content encryption, or `None`. Default AES-256-CBC: every product reads it; agree on GCM where you can.
     #[cfg_attr(feature = "serde", serde(with = "or_none"))]
     pub encrypt: Option<CipherAlgorithm>,
-    /// How the content-encryption key travels. Default RSA PKCS#1 v1.5.
-    pub key_transport: KeyTransport,
+    /// How the content-encryption key travels. Default what suits the partner's key: RSA PKCS#1 v1.5, which every
+    /// product reads; ECDH with a digest as strong as the curve; X25519 with HKDF. Agree on OAEP with SHA-256 where you can.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    pub key_transport: Option<KeyTransport>,
+    /// Whether messages are also encrypted to the newest of our own certificates, so that an archived copy can be read
+    /// (RFC 8551 section 3.3). Default no.
+    pub originator_copy: bool,
     /// Whether and where the payload is compressed. Default not at all: RFC 4130 alone does not know compression.
     pub compress: Compression,
     /// The receipt that is asked for. Default signed and synchronous.
@@ -45,7 +50,8 @@ impl Default for SendTerms {
             sign: Some(DigestAlgorithm::Sha256),
             rsa_signature: RsaSignature::Pkcs1v15,
             encrypt: Some(CipherAlgorithm::Aes256Cbc),
-            key_transport: KeyTransport::RsaPkcs1v15,
+            key_transport: None,
+            originator_copy: false,
             compress: Compression::None,
             receipt: ReceiptWish::default(),
             announce: AnnounceTerms::default(),

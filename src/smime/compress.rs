@@ -129,6 +129,18 @@ pub(crate) fn inflate(packed: &[u8], budget: InflateBudget) -> Result<(Vec<u8>, 
     Ok((out, budget))
 }
 
+/// Whether octets begin with a zlib header (RFC 1950 section 2.2), which no CMS object does.
+pub(crate) fn is_zlib(octets: &[u8]) -> bool {
+    let Some(header @ [method, _]) = octets.first_chunk::<2>() else { return false };
+    method & 0x0f == 8 && method >> 4 <= 7 && u16::from_be_bytes(*header) % 31 == 0
+}
+
+/// Whether octets begin as the base64 of a zlib stream with the usual window (`eJyl...`), which no zlib stream does:
+/// phpas2 writes such text into CompressedData.
+pub(crate) fn is_zlib_in_base64(octets: &[u8]) -> bool {
+    matches!(octets, [b'e', b'A'..=b'P', ..])
+}
+
 /// Octets of output room per step: what a bomb can cost beyond the limits.
 const CHUNK: usize = 64 << 10;
 /// Room reserved at first, whatever the stream's length.
@@ -175,6 +187,20 @@ mod tests {
         let mut adler = stream;
         *adler.last_mut().unwrap() ^= 1;
         assert!(matches!(inflate(&adler, budget()), Err(DecompressionFault::Damaged { .. })));
+    }
+
+    #[test]
+    fn zlib_is_told_from_base64_and_from_cms() {
+        for level in 0..=9 {
+            let mut deflater = flate2::write::ZlibEncoder::new(Vec::new(), Compression::new(level));
+            std::io::Write::write_all(&mut deflater, b"ISA").unwrap();
+            let stream = deflater.finish().unwrap();
+            let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &stream);
+            assert!(is_zlib(&stream) && !is_zlib_in_base64(&stream), "{level}");
+            assert!(is_zlib_in_base64(text.as_bytes()) && !is_zlib(text.as_bytes()), "{level}");
+        }
+        let short: [&[u8]; 4] = [b"", b"x", b"0\x80", b"e"];
+        assert!(!short.iter().any(|octets| is_zlib(octets) || is_zlib_in_base64(octets)));
     }
 
     #[test]

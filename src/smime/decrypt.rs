@@ -1,25 +1,31 @@
 //! Decrypting: EnvelopedData and AuthEnvelopedData (RFC 5652 section 6, RFC 5083), with one opaque failure.
 
+mod addressee;
+mod exchange;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::addressee::addressee;
+use self::exchange::Exchange;
 use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
-use crate::cms::enveloped::{self, AuthEnvelopedData, EnvelopedData, RecipientInfo};
-use crate::cms::{AlgorithmIdentifier, EntityId, oid};
+use crate::cms::enveloped::parameters::{self, AeadParameters};
+use crate::cms::enveloped::recipient::RecipientInfo;
+use crate::cms::enveloped::{AuthEnvelopedData, EnvelopedData};
+use crate::cms::{AlgorithmIdentifier, Error as CmsError, ErrorKind};
 use crate::crypto::content::{content_key, decrypt_in_place};
-use crate::crypto::{CryptoError, CryptoProvider, DecryptingKey, KeyError, SecretBytes, UnwrapRequest};
+use crate::crypto::{CryptoError, CryptoProvider, DecryptingKey, KeyError, SecretBytes};
 use crate::error::{CONTENT_ENCRYPTION, DecryptionFault, KEY_TRANSPORT, ReceiveError};
-use crate::identity::{Decrypting, Identity, OwnCertificate};
+use crate::identity::{Identity, OwnCertificate};
+use crate::limits::Limits;
 use crate::profile::AcceptTerms;
-use crate::smime::verify::{describe, names};
 use crate::step::KeyRequest;
 
 /// An envelope whose key is still wrapped: everything that can be judged without a private key has been judged.
 #[derive(Debug)]
 pub(crate) struct SealedEnvelope {
     pub(crate) cipher: CipherAlgorithm,
-    pub(crate) transport: KeyTransport,
     iv: Vec<u8>,
     aad: Vec<u8>,
     tag: Bytes,
@@ -27,7 +33,25 @@ pub(crate) struct SealedEnvelope {
     /// Whom it is addressed to.
     pub(crate) own: OwnCertificate,
     key: Arc<dyn DecryptingKey>,
-    wrapped: Bytes,
+    exchange: Exchange,
+}
+
+/// What opening an envelope needs to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenTerms<'a> {
+    pub(crate) us: &'a Identity,
+    pub(crate) provider: &'a CryptoProvider,
+    pub(crate) accept: &'a AcceptTerms,
+    pub(crate) limits: &'a Limits,
+}
+
+/// How the content was encrypted.
+struct Encryption {
+    cipher: CipherAlgorithm,
+    iv: Vec<u8>,
+    aad: Vec<u8>,
+    tag: Bytes,
+    content: Bytes,
 }
 
 /// Decrypted content.
@@ -40,78 +64,90 @@ pub(crate) struct OpenedEnvelope {
 }
 
 impl SealedEnvelope {
-    /// EnvelopedData: CBC modes only; GCM in this place has no authentication tag.
-    pub(crate) fn enveloped(data: EnvelopedData, us: &Identity, accept: &AcceptTerms) -> Result<Self, ReceiveError> {
+    /// EnvelopedData: CBC modes, and GCM with its tag behind the content where the agreement allows that.
+    pub(crate) fn enveloped(data: EnvelopedData, terms: OpenTerms<'_>) -> Result<Self, ReceiveError> {
         let cipher = cipher(&data.algorithm)?;
-        if cipher.is_authenticated() {
-            let algorithm = format!("{cipher} in EnvelopedData");
-            return Err(ReceiveError::UnsupportedAlgorithm { what: CONTENT_ENCRYPTION, algorithm });
+        if cipher.is_gcm() {
+            return Self::addressed(
+                &data.recipients,
+                trailing_tag(cipher, data.content, &data.algorithm, terms)?,
+                terms,
+            );
         }
-        let iv = enveloped::read_iv(parameters(&data.algorithm)).map_err(ReceiveError::EnvelopeFormat)?;
-        let sealed = Self::addressed(&data.recipients, cipher, us, accept)?;
-        Ok(Self { iv, content: data.content, ..sealed })
+        if cipher.is_authenticated() {
+            return Err(misplaced(cipher, "EnvelopedData"));
+        }
+        let parameters = parameters(&data.algorithm);
+        let iv = match cipher {
+            CipherAlgorithm::Rc2Cbc128 | CipherAlgorithm::Rc2Cbc40 => {
+                parameters::read_rc2(parameters).map(|(_, iv)| iv)
+            }
+            _ => parameters::read_iv(parameters),
+        };
+        let iv = iv.map_err(ReceiveError::EnvelopeFormat)?;
+        let encryption = Encryption { cipher, iv, aad: Vec::new(), tag: Bytes::new(), content: data.content };
+        Self::addressed(&data.recipients, encryption, terms)
     }
 
     /// AuthEnvelopedData: AEAD modes only.
-    pub(crate) fn authenticated(
-        data: AuthEnvelopedData,
-        us: &Identity,
-        accept: &AcceptTerms,
-    ) -> Result<Self, ReceiveError> {
+    pub(crate) fn authenticated(data: AuthEnvelopedData, terms: OpenTerms<'_>) -> Result<Self, ReceiveError> {
         let cipher = cipher(&data.algorithm)?;
         if !cipher.is_authenticated() {
-            let algorithm = format!("{cipher} in AuthEnvelopedData");
-            return Err(ReceiveError::UnsupportedAlgorithm { what: CONTENT_ENCRYPTION, algorithm });
+            return Err(misplaced(cipher, "AuthEnvelopedData"));
         }
-        let (iv, length, explicit) =
-            enveloped::read_gcm_parameters(parameters(&data.algorithm)).map_err(ReceiveError::EnvelopeFormat)?;
+        let AeadParameters { nonce, tag_len, explicit } = aead(cipher, parameters(&data.algorithm))?;
         // RFC 8551 section 3.4 prints a sample without aes-ICVlen (default 12) and with a tag of 16 octets.
-        let fits = data.mac.len() == usize::from(length) || (!explicit && data.mac.len() == 16);
+        let fits = data.mac.len() == usize::from(tag_len) || (!explicit && cipher.is_gcm() && data.mac.len() == 16);
         let aad = data.aad().map_err(ReceiveError::EnvelopeFormat)?;
-        let sealed = Self::addressed(&data.recipients, cipher, us, accept)?;
         let tag = if fits { data.mac } else { Bytes::new() };
-        Ok(Self { iv, aad, tag, content: data.content, ..sealed })
+        let encryption = Encryption { cipher, iv: nonce, aad, tag, content: data.content };
+        Self::addressed(&data.recipients, encryption, terms)
     }
 
     /// Finds our recipient, and checks every algorithm before a private key is used.
     fn addressed(
         recipients: &[RecipientInfo],
-        cipher: CipherAlgorithm,
-        us: &Identity,
-        accept: &AcceptTerms,
+        encryption: Encryption,
+        terms: OpenTerms<'_>,
     ) -> Result<Self, ReceiveError> {
-        if !accept.ciphers.contains(&cipher) {
+        let Encryption { cipher, iv, aad, tag, content } = encryption;
+        if !terms.accept.ciphers.contains(&cipher) {
             let algorithm = cipher.to_string();
             return Err(ReceiveError::ForbiddenAlgorithm { what: CONTENT_ENCRYPTION, algorithm });
         }
-        let (own, algorithm, wrapped) = addressee(recipients, us.decrypting())?;
-        let transport = transport(algorithm)?;
-        if !accept.key_transports.contains(&transport) {
+        if cipher.is_legacy() && u64::try_from(content.len()).unwrap_or(u64::MAX) > terms.limits.legacy_cipher {
+            return Err(ReceiveError::Limit {
+                what: "content in a cipher of the past",
+                limit: terms.limits.legacy_cipher,
+            });
+        }
+        let (own, sent) = addressee(recipients, terms.us.decrypting())?;
+        let exchange = Exchange::new(own, sent, terms.provider)?;
+        let transport = exchange.transport();
+        if !terms.accept.key_transports.contains(&transport) {
             let algorithm = transport.to_string();
             return Err(ReceiveError::ForbiddenAlgorithm { what: KEY_TRANSPORT, algorithm });
         }
-        Ok(Self {
-            cipher,
-            transport,
-            iv: Vec::new(),
-            aad: Vec::new(),
-            tag: Bytes::new(),
-            content: Bytes::new(),
-            own: own.own(),
-            key: Arc::clone(&own.key),
-            wrapped: wrapped.clone(),
-        })
+        // A cipher that the provider lacks, or parameters that it refuses, are told before the key is asked.
+        let probe = vec![0x5a; cipher.key_len()];
+        terms.provider.ciphers().decryptor(cipher, &probe, &iv, &aad).map_err(|error| unsupported(cipher, &error))?;
+        let (key, own) = (Arc::clone(&own.key), own.own());
+        Ok(Self { cipher, iv, aad, tag, content, own, key, exchange })
+    }
+
+    /// How the key came.
+    pub(crate) fn transport(&self) -> KeyTransport {
+        self.exchange.transport()
     }
 
     /// What to ask the private key.
     pub(crate) fn request(&self) -> KeyRequest {
-        let request = UnwrapRequest::new(self.transport, self.wrapped.clone());
-        KeyRequest::Unwrap { key: Arc::clone(&self.key), request }
+        self.exchange.request(&self.key)
     }
 
     /// Digest of the wrapped key: the same for every copy of this envelope.
     pub(crate) fn envelope_key(&self, provider: &CryptoProvider) -> Vec<u8> {
-        let key = provider.digest(DigestAlgorithm::Sha256, &self.wrapped);
+        let key = provider.digest(DigestAlgorithm::Sha256, self.exchange.wrapped());
         key.map(|digest| digest.as_bytes().to_vec()).unwrap_or_default()
     }
 
@@ -122,7 +158,8 @@ impl SealedEnvelope {
         answer: Result<SecretBytes, KeyError>,
         provider: &CryptoProvider,
     ) -> Result<OpenedEnvelope, ReceiveError> {
-        let key = content_key(answer, self.cipher, self.key.rejection_secret(), &self.wrapped)
+        let unwrapped = self.exchange.finish(answer, provider)?;
+        let key = content_key(unwrapped, self.cipher, self.key.rejection_secret(), self.exchange.wrapped())
             .map_err(|error| ReceiveError::KeyUnavailable(error.to_string()))?;
         let decryptor = provider
             .ciphers()
@@ -141,68 +178,60 @@ impl SealedEnvelope {
     }
 }
 
-/// Our key among the recipients: by issuer and serial number or key identifier, else by a serial number that is
-/// unique on both sides, since some stacks re-encode the issuer's strings. Never by trying keys in turn: whether a
-/// PKCS#1 v1.5 unwrap succeeded must not be observable.
-fn addressee<'a>(
-    recipients: &'a [RecipientInfo],
-    ours: &'a [Decrypting],
-) -> Result<(&'a Decrypting, &'a AlgorithmIdentifier, &'a Bytes), ReceiveError> {
-    let exact = transported(recipients)
-        .find_map(|(id, rest)| ours.iter().find(|own| names(id, &own.certificate)).map(|own| (own, rest)));
-    let by_serial = || {
-        let mut hits = transported(recipients)
-            .flat_map(|(id, rest)| ours.iter().filter(move |own| same_serial(id, own)).map(move |own| (own, rest)));
-        hits.next().filter(|_| hits.next().is_none())
+/// GCM as Bouncy Castle writes it into EnvelopedData: the tag follows the content, the parameters are those of RFC 5084
+/// or, from Node, the nonce alone.
+fn trailing_tag(
+    cipher: CipherAlgorithm,
+    content: Bytes,
+    algorithm: &AlgorithmIdentifier,
+    terms: OpenTerms<'_>,
+) -> Result<Encryption, ReceiveError> {
+    if !terms.accept.gcm_in_enveloped_data {
+        let algorithm = format!("{cipher} in EnvelopedData");
+        return Err(ReceiveError::ForbiddenAlgorithm { what: CONTENT_ENCRYPTION, algorithm });
+    }
+    let parameters = parameters(algorithm);
+    let (iv, tag_len) = match parameters::read_iv(parameters) {
+        Ok(nonce) => (nonce, 16),
+        Err(_) => aead(cipher, parameters).map(|read| (read.nonce, usize::from(read.tag_len)))?,
     };
-    match exact.or_else(by_serial) {
-        Some((own, (algorithm, wrapped))) => Ok((own, algorithm, wrapped)),
-        None => Err(ReceiveError::NoRecipient {
-            encrypted_to: recipients.iter().map(describe_recipient).collect(),
-            ours: ours.iter().map(describe_own).collect(),
-        }),
-    }
+    let Some(at) = content.len().checked_sub(tag_len) else {
+        let error = CmsError::new(ErrorKind::Missing("the authentication tag"), 0);
+        return Err(ReceiveError::EnvelopeFormat(error));
+    };
+    let (tag, mut content) = (Bytes::copy_from_slice(content.get(at..).unwrap_or_default()), content);
+    content.truncate(at);
+    Ok(Encryption { cipher, iv, aad: Vec::new(), tag, content })
 }
 
-type Transported<'a> = (&'a EntityId, (&'a AlgorithmIdentifier, &'a Bytes));
-
-fn transported(recipients: &[RecipientInfo]) -> impl Iterator<Item = Transported<'_>> {
-    recipients.iter().filter_map(|recipient| match recipient {
-        RecipientInfo::KeyTransport { rid, algorithm, encrypted_key } => Some((rid, (algorithm, encrypted_key))),
-        RecipientInfo::Other { .. } => None,
-    })
-}
-
-fn same_serial(id: &EntityId, own: &Decrypting) -> bool {
-    match id {
-        EntityId::IssuerAndSerial { serial, .. } => serial.as_ref() == own.certificate.serial_octets(),
-        EntityId::SubjectKeyId(_) => false,
-    }
-}
-
-fn describe_recipient(recipient: &RecipientInfo) -> String {
-    match recipient {
-        RecipientInfo::KeyTransport { rid, .. } => describe(rid),
-        RecipientInfo::Other { tag } => format!("a recipient of kind {tag}"),
-    }
-}
-
-fn describe_own(own: &Decrypting) -> String {
-    format!("issuer {}, serial {}", own.certificate.issuer(), own.certificate.serial_hex())
+fn aead(cipher: CipherAlgorithm, parameters: &[u8]) -> Result<AeadParameters, ReceiveError> {
+    let read = match cipher {
+        _ if cipher.is_gcm() => parameters::read_gcm(parameters),
+        _ if cipher.is_ccm() => parameters::read_ccm(parameters),
+        _ => parameters::read_iv(parameters).map(|nonce| AeadParameters { nonce, tag_len: 16, explicit: true }),
+    };
+    read.map_err(ReceiveError::EnvelopeFormat)
 }
 
 fn cipher(algorithm: &AlgorithmIdentifier) -> Result<CipherAlgorithm, ReceiveError> {
-    CipherAlgorithm::from_oid(&algorithm.oid).ok_or_else(|| ReceiveError::UnsupportedAlgorithm {
-        what: CONTENT_ENCRYPTION,
-        algorithm: algorithm.oid.to_string(),
-    })
+    let unknown = |algorithm: String| ReceiveError::UnsupportedAlgorithm { what: CONTENT_ENCRYPTION, algorithm };
+    match CipherAlgorithm::from_oid(&algorithm.oid) {
+        // RFC 3370 section 5.2: 58 stands for 128 bits, 120 for 64, 160 for 40.
+        Some(CipherAlgorithm::Rc2Cbc128) => {
+            match parameters::read_rc2(parameters(algorithm)).map_err(ReceiveError::EnvelopeFormat)? {
+                (58, _) => Ok(CipherAlgorithm::Rc2Cbc128),
+                (160, _) => Ok(CipherAlgorithm::Rc2Cbc40),
+                (version, _) => Err(unknown(format!("{} with the parameter version {version}", algorithm.oid))),
+            }
+        }
+        Some(cipher) => Ok(cipher),
+        None => Err(unknown(algorithm.oid.to_string())),
+    }
 }
 
-fn transport(algorithm: &AlgorithmIdentifier) -> Result<KeyTransport, ReceiveError> {
-    match algorithm.oid {
-        oid::RSA_ENCRYPTION => Ok(KeyTransport::RsaPkcs1v15),
-        other => Err(ReceiveError::UnsupportedAlgorithm { what: KEY_TRANSPORT, algorithm: other.to_string() }),
-    }
+fn misplaced(cipher: CipherAlgorithm, object: &str) -> ReceiveError {
+    let algorithm = format!("{cipher} in {object}");
+    ReceiveError::UnsupportedAlgorithm { what: CONTENT_ENCRYPTION, algorithm }
 }
 
 fn unsupported(cipher: CipherAlgorithm, error: &CryptoError) -> ReceiveError {

@@ -1,34 +1,36 @@
 //! Encrypting: a MIME entity becomes application/pkcs7-mime with EnvelopedData or AuthEnvelopedData (RFC 8551 section 3.3).
 
 use bytes::Bytes;
+use const_oid::ObjectIdentifier;
 use zeroize::Zeroizing;
 
 use crate::algorithm::{CipherAlgorithm, KeyTransport};
 use crate::certificate::Certificate;
-use crate::cms::enveloped::{self, Recipient};
+use crate::cms::enveloped::recipient::Recipient;
+use crate::cms::enveloped::{self, parameters};
+use crate::cms::write::oid as write_oid;
 use crate::cms::{AlgorithmIdentifier, EntityIdRef, oid};
 use crate::crypto::content::{EncryptStream, ciphertext_len, max_plain_len};
-use crate::crypto::{CryptoError, CryptoProvider};
+use crate::crypto::exchange::{ecdh_key, transport_to};
+use crate::crypto::{CryptoError, CryptoProvider, KeyWrap};
+use crate::limits::Limits;
 use crate::smime::{Part, length};
 
-/// Encrypts the entity in `pieces` to one recipient.
+/// Encrypts the entity in `pieces` to `recipients`, the first of whom is the partner: some products look at nobody else.
+/// Keys travel by `transport` where it fits the recipient's key, else by what suits that key.
 pub(crate) fn encrypt(
     pieces: &[Bytes],
-    recipient: &Certificate,
+    recipients: &[&Certificate],
     cipher: CipherAlgorithm,
-    transport: KeyTransport,
+    transport: Option<KeyTransport>,
     provider: &CryptoProvider,
 ) -> Result<Part, CryptoError> {
     let mut key = Zeroizing::new(vec![0; cipher.key_len()]);
     let mut iv = vec![0; cipher.iv_len()];
     provider.fill_random(&mut key)?;
     provider.fill_random(&mut iv)?;
-    let wrapped = provider.wrap_key(transport, recipient.spki_der(), &key)?;
-    let recipients = [Recipient {
-        rid: EntityIdRef::IssuerAndSerial { issuer: recipient.issuer_der(), serial: recipient.serial_octets() },
-        algorithm: &transport_identifier(transport),
-        encrypted_key: &wrapped,
-    }];
+    let recipients: Vec<_> =
+        recipients.iter().map(|to| recipient(to, &key, transport, provider)).collect::<Result<_, _>>()?;
     let encryptor = provider.ciphers().encryptor(cipher, &key, &iv, &[])?;
     let sizes = Sizes::of(cipher, length(pieces))?;
     let algorithm = cipher_identifier(cipher, &iv);
@@ -61,7 +63,49 @@ pub(crate) fn pkcs7_mime(smime_type: &str, name: &str, cms: Vec<u8>) -> Part {
     }
 }
 
-/// Octets of the GCM tag (RFC 5084 section 3.2): the longest, written explicitly.
+fn recipient<'a>(
+    to: &'a Certificate,
+    key: &[u8],
+    wanted: Option<KeyTransport>,
+    provider: &CryptoProvider,
+) -> Result<Recipient<'a>, CryptoError> {
+    let transport = transport_to(to, wanted).or_else(|| transport_to(to, None)).ok_or(CryptoError::InvalidKey)?;
+    let rid = EntityIdRef::IssuerAndSerial { issuer: to.issuer_der(), serial: to.serial_octets() };
+    if let Some(scheme) = transport.agreement_oid() {
+        return agreement(to, rid, key, (transport, scheme), provider);
+    }
+    let encrypted_key = provider.wrap_key(transport, to.spki_der(), key)?;
+    Ok(Recipient::KeyTransport { rid, algorithm: transport_identifier(transport), encrypted_key })
+}
+
+/// An ephemeral key for each recipient; one for all would only save a few octets.
+fn agreement<'a>(
+    to: &'a Certificate,
+    rid: EntityIdRef<'a>,
+    key: &[u8],
+    (transport, scheme): (KeyTransport, ObjectIdentifier),
+    provider: &CryptoProvider,
+) -> Result<Recipient<'a>, CryptoError> {
+    let (group, public) = ecdh_key(to.spki_der()).ok_or(CryptoError::InvalidKey)?;
+    let agreed = provider.agree(group, public)?;
+    let wrap = KeyWrap::for_key_len(key.len());
+    // The parameters of AES key wrap are absent (RFC 3565 section 2.3.2).
+    let wrap_der = AlgorithmIdentifier { oid: wrap.oid(), parameters: None }.encode();
+    let info = parameters::shared_info(&wrap_der, None, wrap.key_bits());
+    let wrapping = provider.key_wrapping();
+    let derived = wrapping.derive(transport, agreed.secret.as_bytes(), &info, wrap.key_len())?;
+    let encrypted_key = wrapping.wrap_with(wrap, derived.as_bytes(), key)?;
+    let (kind, curve) = group.oids();
+    let kind = AlgorithmIdentifier { oid: kind, parameters: curve.map(|curve| write_oid(&curve).into()) };
+    Ok(Recipient::KeyAgreement {
+        rid,
+        originator: (kind, agreed.public_key),
+        algorithm: AlgorithmIdentifier { oid: scheme, parameters: Some(wrap_der.into()) },
+        encrypted_key,
+    })
+}
+
+/// Octets of the tag of every authenticated cipher (RFC 5084 section 3, RFC 8439): the longest, written explicitly.
 const TAG_LEN: u64 = 16;
 
 struct Sizes {
@@ -73,7 +117,8 @@ struct Sizes {
 impl Sizes {
     fn of(cipher: CipherAlgorithm, plain: usize) -> Result<Self, CryptoError> {
         let length = u64::try_from(plain).map_err(|_| CryptoError::TooLong)?;
-        if length > max_plain_len(cipher) {
+        let longest = if cipher.is_legacy() { Limits::default().legacy_cipher } else { max_plain_len(cipher) };
+        if length > longest {
             return Err(CryptoError::TooLong);
         }
         let content = ciphertext_len(cipher, length);
@@ -82,15 +127,13 @@ impl Sizes {
 }
 
 fn cipher_identifier(cipher: CipherAlgorithm, iv: &[u8]) -> AlgorithmIdentifier {
-    let parameters =
-        if cipher.is_authenticated() { enveloped::gcm_parameters(iv, 16) } else { enveloped::cbc_parameters(iv) };
+    let parameters = if cipher.is_gcm() || cipher.is_ccm() { parameters::aead(iv, 16) } else { parameters::iv(iv) };
     AlgorithmIdentifier { oid: cipher.oid(), parameters: Some(parameters) }
 }
 
 fn transport_identifier(transport: KeyTransport) -> AlgorithmIdentifier {
-    match transport {
-        KeyTransport::RsaPkcs1v15 => {
-            AlgorithmIdentifier { oid: oid::RSA_ENCRYPTION, parameters: Some(Bytes::from_static(&[5, 0])) }
-        }
+    match transport.digest().filter(|_| transport.is_oaep()) {
+        Some(digest) => AlgorithmIdentifier { oid: oid::RSAES_OAEP, parameters: Some(parameters::oaep(digest.oid())) },
+        None => AlgorithmIdentifier { oid: oid::RSA_ENCRYPTION, parameters: Some(Bytes::from_static(&[5, 0])) },
     }
 }

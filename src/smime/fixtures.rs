@@ -13,7 +13,7 @@ use crate::crypto::{DigestValue, SignRequest, SigningKey};
 use crate::error::ReceiveError;
 use crate::note::Note;
 use crate::profile::{AcceptTerms, CertificateTerms, SignedForm};
-use crate::smime::decrypt::{OpenedEnvelope, SealedEnvelope};
+use crate::smime::decrypt::{OpenTerms, OpenedEnvelope, SealedEnvelope};
 use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
 use crate::trust::{Signers, Trust, UseTerms};
 use crate::{
@@ -140,10 +140,19 @@ pub(crate) fn check(
 
 /// Decrypts an envelope with the keys of `us`.
 pub(crate) fn open(info: ContentInfo, us: &Identity) -> Result<OpenedEnvelope, ReceiveError> {
-    let accept = AcceptTerms::default();
+    open_under(info, us, &AcceptTerms::default())
+}
+
+/// Decrypts an envelope with the keys of `us`, under terms.
+pub(crate) fn open_under(
+    info: ContentInfo,
+    us: &Identity,
+    accept: &AcceptTerms,
+) -> Result<OpenedEnvelope, ReceiveError> {
+    let terms = OpenTerms { us, provider: &provider(), accept, limits: &Limits::default() };
     let sealed = match info {
-        ContentInfo::Enveloped(data) => SealedEnvelope::enveloped(data, us, &accept)?,
-        ContentInfo::AuthEnveloped(data) => SealedEnvelope::authenticated(data, us, &accept)?,
+        ContentInfo::Enveloped(data) => SealedEnvelope::enveloped(data, terms)?,
+        ContentInfo::AuthEnveloped(data) => SealedEnvelope::authenticated(data, terms)?,
         other => panic!("not an envelope: {other:?}"),
     };
     let answer = sealed.request().ask().map(crate::crypto::SecretBytes::new);

@@ -20,8 +20,8 @@ use crate::mime::related::Document;
 use crate::mime::transfer::{TransferEncoding, decode, decode_der};
 use crate::note::Note;
 use crate::profile::{AcceptTerms, Requirement};
-use crate::smime::compress::{InflateBudget, inflate};
-use crate::smime::decrypt::SealedEnvelope;
+use crate::smime::compress::{InflateBudget, inflate, is_zlib, is_zlib_in_base64};
+use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
 use crate::smime::layer::{
     Layer, boundary_note, declared_smime_type, micalg_note, smime_type_note, surroundings_notes,
 };
@@ -264,6 +264,9 @@ impl Peel {
         let body = std::mem::take(&mut self.current.body);
         self.current.whole = None;
         let octets = self.decode_der(declared, body, "application/pkcs7-mime")?;
+        if is_zlib(&octets) {
+            return Err(ReceiveError::Decompression(DecompressionFault::BareZlib));
+        }
         let kind = content::sniff(&octets);
         let (info, shape) = content::read(octets, &self.terms.limits).map_err(|error| match kind {
             Some(ContentKind::Signed) => ReceiveError::SignatureFormat(error),
@@ -278,12 +281,11 @@ impl Peel {
             self.trail.notes.push(Note::Surroundings(text));
         }
         self.trail.notes.extend(smime_type_note(self.current.content_type.as_ref(), &info));
-        let (us, accept) = (&self.terms.us, &self.terms.accept);
+        let PeelTerms { us, provider, accept, limits, .. } = &self.terms;
+        let terms = OpenTerms { us, provider, accept, limits };
         match info {
-            ContentInfo::Enveloped(data) => SealedEnvelope::enveloped(data, us, accept).map(|s| Some(Box::new(s))),
-            ContentInfo::AuthEnveloped(data) => {
-                SealedEnvelope::authenticated(data, us, accept).map(|s| Some(Box::new(s)))
-            }
+            ContentInfo::Enveloped(data) => SealedEnvelope::enveloped(data, terms).map(|s| Some(Box::new(s))),
+            ContentInfo::AuthEnveloped(data) => SealedEnvelope::authenticated(data, terms).map(|s| Some(Box::new(s))),
             ContentInfo::Compressed(data) => {
                 self.inflate(&data.algorithm.oid.to_string(), &data.content)?;
                 Ok(None)
@@ -307,17 +309,29 @@ impl Peel {
         if algorithm != ZLIB {
             return Err(failed(DecompressionFault::Algorithm(algorithm.to_owned())));
         }
+        let decoded = is_zlib_in_base64(packed).then(|| self.decode_zlib(packed)).transpose()?;
+        let packed = decoded.as_deref().unwrap_or(packed);
         let (content, budget) = inflate(packed, self.budget.clone()).map_err(failed)?;
         self.budget = budget;
         self.trail.layers.push(Layer::Compressed);
         self.enter(content.into())
     }
 
+    /// phpas2 writes the zlib stream as base64 text into the octet string (measured).
+    fn decode_zlib(&mut self, text: &[u8]) -> Result<Bytes, ReceiveError> {
+        let octets = decode(TransferEncoding::Base64, Bytes::copy_from_slice(text))
+            .map_err(|_| ReceiveError::Decompression(DecompressionFault::Base64))?;
+        self.trail
+            .notes
+            .push(Note::TransferEncoding("the zlib stream inside CompressedData is base64 text".to_owned()));
+        Ok(octets)
+    }
+
     fn unwrap(self, envelope: Box<SealedEnvelope>) -> Step<Result<Opened, Box<Failure>>> {
         Step::ask(envelope.request(), move |answer| {
             let mut peel = self;
             peel.trail.envelope_key.get_or_insert(envelope.envelope_key(&peel.terms.provider));
-            let (cipher, transport, own) = (envelope.cipher, envelope.transport, envelope.own.clone());
+            let (cipher, transport, own) = (envelope.cipher, envelope.transport(), envelope.own.clone());
             let opened = envelope.open(answer, &peel.terms.provider).and_then(|opened| {
                 peel.trail.layers.push(Layer::Encrypted(cipher, transport));
                 peel.trail.decrypted_with.get_or_insert(own);

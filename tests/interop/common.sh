@@ -50,7 +50,7 @@ our_peer() {
         echo "$AS2_INTEROP_PEER"
         return
     fi
-    (cd "$root" && timeout 1800 cargo build --quiet --release --example interop_peer >&2)
+    (cd "$root" && timeout 1800 cargo build --quiet --release --features legacy --example interop_peer >&2)
     local target
     target="$(cd "$root" && cargo metadata --format-version 1 --no-deps |
         python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')"

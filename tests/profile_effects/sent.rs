@@ -26,6 +26,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row("send.rsa_signature", json!("pss"), signature_algorithm, "2a864886f70d010101", "2a864886f70d01010a")
             .with(clear()),
         row("send.encrypt", json!("aes128-gcm"), content_type, "enveloped-data", "authEnveloped-data"),
+        row("send.originator_copy", json!(true), recipients, "1 recipients", "2 recipients"),
         row("send.compress", json!("after-signing"), content_type, "multipart/signed", "compressed-data").with(clear()),
         row("send.receipt.kind", json!("unsigned"), options, "micalg", "no receipt options"),
         row(
@@ -111,6 +112,12 @@ pub(crate) fn header(terms: &PartnerProfile, name: &str) -> String {
 
 fn url(terms: &PartnerProfile) -> String {
     request(terms).to_request().uri().to_string()
+}
+
+fn recipients(terms: &PartnerProfile) -> String {
+    let wire = request(terms).to_request().into_body();
+    let data = Tlv::of(&wire).child(1).child(0);
+    format!("{} recipients", data.child(1).children().len())
 }
 
 fn content_type(terms: &PartnerProfile) -> String {

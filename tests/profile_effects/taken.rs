@@ -23,6 +23,8 @@ pub(crate) fn rows() -> Vec<Row> {
         row("accept.signed_form", json!("as-sent"), bare_line_feeds, "accepted", "INTEGRITY_CHECK").with(clear()),
         row("accept.bare_content", json!(true), without_header, "BARE_CONTENT", "accepted"),
         row("accept.filenames", json!("refuse"), path_as_name, "accepted FILENAME", "FILENAME_ILLEGAL").with(plain()),
+        row("accept.gcm_in_enveloped_data", json!(true), gcm_in_enveloped_data, "ALGORITHM_FORBIDDEN", "accepted")
+            .with(json!({ "accept.signature": "allow" })),
         row("expect.mdn_signatures", json!(["sha-512"]), settled, "Deliver", "MDN_SIGNATURE"),
         row("expect.mdn_signature_families", json!(["ed25519"]), settled, "Deliver", "MDN_SIGNATURE"),
         row("expect.mics", json!(["sha-512"]), settled, "Deliver", "MIC_ALGORITHM"),
@@ -69,6 +71,18 @@ fn bare_line_feeds(terms: &PartnerProfile) -> String {
     let text = String::from_utf8(request.body().to_vec()).unwrap().replace("~\r\n", "~\n");
     put(&mut request, text.into_bytes());
     code(open(request, terms))
+}
+
+/// A peer on Bouncy Castle: AES-GCM in EnvelopedData.
+fn gcm_in_enveloped_data(terms: &PartnerProfile) -> String {
+    let mut request = order(terms).unwrap().request.to_request();
+    let cms = std::fs::read(vectors("encryption/bc-gcm-in-enveloped.der")).unwrap();
+    put(&mut request, cms);
+    let (certificate, key) = (vectors("ber/rsa.crt"), vectors("ber/rsa.key"));
+    let key = RsaPrivateKey::from_pkcs8_pem(&std::fs::read(key).unwrap()).unwrap();
+    let certificate = Certificate::from_pem(&std::fs::read(certificate).unwrap()).unwrap();
+    let us = Identity::builder(CryptoProvider::rustcrypto()).decrypting(certificate, std::sync::Arc::new(key));
+    code(envelope(request).open(&us.build().unwrap(), Some(&worked_partner(turned(terms), "alice")), now()))
 }
 
 /// A mendelson peer: encrypted and unsigned, the content has no MIME header.

@@ -13,13 +13,13 @@ use super::load::{LoadKeyError, private_key_info, section};
 use super::{RngAdapter, SystemRandom};
 use crate::algorithm::{EcCurve, SignatureScheme};
 use crate::certificate::KeyKind;
-use crate::crypto::{KeyError, SignRequest, SigningKey, VerifyError, schemes_of};
+use crate::crypto::{KeyError, SecretBytes, SignRequest, SigningKey, VerifyError, schemes_of};
 
 /// id-ecPublicKey (RFC 5480 section 2.1.1): keys for ECDSA and for ECDH alike.
 pub(super) const EC_PUBLIC_KEY: const_oid::ObjectIdentifier =
     const_oid::ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
-/// An EC private key on P-256, P-384 or P-521: it signs with ECDSA.
+/// An EC private key on P-256, P-384 or P-521: it signs with ECDSA, and agrees on secrets with ECDH.
 ///
 /// The nonces follow RFC 6979 with random octets added: neither a weak source of random octets nor a fault in the
 /// computation gives the key away. Cheap to clone; `Debug` shows the curve only; wiped when the last clone goes.
@@ -41,6 +41,7 @@ pub struct EcPrivateKey(Arc<Inner>);
 struct Inner {
     secret: Secret,
     public_key: Vec<u8>,
+    rejection_secret: SecretBytes,
 }
 
 /// The number itself, on its curve.
@@ -96,7 +97,8 @@ impl EcPrivateKey {
         let curve = EcCurve::from_oid(&oid).ok_or_else(|| LoadKeyError::Curve(oid.to_string()))?;
         let secret = Secret::new(curve, key).ok_or(LoadKeyError::Malformed)?;
         let public_key = secret.public_key().ok_or(LoadKeyError::Malformed)?;
-        Ok(Self(Arc::new(Inner { secret, public_key })))
+        let rejection_secret = secret.rejection_secret(&public_key);
+        Ok(Self(Arc::new(Inner { secret, public_key, rejection_secret })))
     }
 
     /// The curve of the key.
@@ -110,9 +112,13 @@ impl EcPrivateKey {
     }
 
     /// The number itself, for key agreement.
-    #[expect(dead_code, reason = "key agreement needs it")]
     pub(super) fn secret(&self) -> &Secret {
         &self.0.secret
+    }
+
+    /// What substitutes of refused content-encryption keys are made from.
+    pub(super) fn rejection(&self) -> &SecretBytes {
+        &self.0.rejection_secret
     }
 }
 

@@ -7,6 +7,7 @@ use ghash::universal_hash::UniversalHash;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::hashed::{Hashed, len_u64};
 use crate::crypto::{ContentDecryptor, ContentEncryptor, CryptoError, Tag, TagMismatch};
 
 /// Octets that are enciphered and hashed in turn: they stay in the first-level cache in between.
@@ -22,7 +23,7 @@ where
     mask: Zeroizing<[u8; 16]>,
     /// No more keystream: SP 800-38D allows 2^32 - 2 blocks per nonce.
     exhausted: bool,
-    ghash: Ciphertext,
+    ghash: Hashed<GHash>,
     aad_len: u64,
 }
 
@@ -40,7 +41,7 @@ where
         let mut mask = Zeroizing::new([0; 16]);
         keystream.apply_keystream(&mut *mask);
         ghash.update_padded(aad);
-        Ok(Self { keystream, mask, exhausted: false, ghash: Ciphertext::new(ghash), aad_len: len_u64(aad) })
+        Ok(Self { keystream, mask, exhausted: false, ghash: Hashed::new(ghash), aad_len: len_u64(aad) })
     }
 }
 
@@ -57,7 +58,7 @@ where
     }
 
     fn tag(self) -> [u8; 16] {
-        let mut tag = self.ghash.finish(self.aad_len);
+        let mut tag = self.ghash.finish(|content| lengths(self.aad_len, content));
         tag.iter_mut().zip(self.mask.iter()).for_each(|(octet, mask)| *octet ^= mask);
         tag
     }
@@ -120,62 +121,14 @@ fn first_counter(ghash: &GHash, nonce: &[u8]) -> [u8; 16] {
     }
     let mut ghash = ghash.clone();
     ghash.update_padded(nonce);
-    ghash.update(&[lengths(0, len_u64(nonce))]);
+    ghash.update(&[lengths(0, len_u64(nonce)).into()]);
     ghash.finalize().into()
 }
 
-/// GHASH over ciphertext that comes in pieces.
-struct Ciphertext {
-    ghash: GHash,
-    /// The start of an incomplete block.
-    partial: [u8; 16],
-    len: u64,
-}
-
-impl Ciphertext {
-    fn new(ghash: GHash) -> Self {
-        Self { ghash, partial: [0; 16], len: 0 }
-    }
-
-    fn update(&mut self, octets: &[u8]) {
-        let rest = self.complete(octets);
-        let (blocks, tail): (&[ghash::Block], _) = Array::slice_as_chunks(rest);
-        self.ghash.update(blocks);
-        if let Some(partial) = self.partial.get_mut(..tail.len()) {
-            partial.copy_from_slice(tail);
-        }
-        self.len += len_u64(rest);
-    }
-
-    /// Completes a block that was left open, and returns what remains; nothing remains while it stays open.
-    fn complete<'a>(&mut self, octets: &'a [u8]) -> &'a [u8] {
-        let filled = usize::try_from(self.len % 16).unwrap_or(0);
-        let Some(open) = self.partial.get_mut(filled..).filter(|_| filled > 0) else { return octets };
-        let (now, rest) = octets.split_at_checked(open.len()).unwrap_or((octets, &[]));
-        open.iter_mut().zip(now).for_each(|(to, from)| *to = *from);
-        self.len += len_u64(now);
-        if self.len.is_multiple_of(16) {
-            self.ghash.update(&[self.partial.into()]);
-        }
-        rest
-    }
-
-    fn finish(mut self, aad_len: u64) -> [u8; 16] {
-        let filled = usize::try_from(self.len % 16).unwrap_or(0);
-        self.ghash.update_padded(self.partial.get(..filled).unwrap_or_default());
-        self.ghash.update(&[lengths(aad_len, self.len)]);
-        self.ghash.finalize().into()
-    }
-}
-
 /// The block of both lengths in bits that ends the hash.
-fn lengths(aad: u64, content: u64) -> ghash::Block {
+fn lengths(aad: u64, content: u64) -> [u8; 16] {
     let bits = u128::from(aad.wrapping_mul(8)) << 64 | u128::from(content.wrapping_mul(8));
-    bits.to_be_bytes().into()
-}
-
-fn len_u64(octets: &[u8]) -> u64 {
-    u64::try_from(octets.len()).unwrap_or(u64::MAX)
+    bits.to_be_bytes()
 }
 
 #[cfg(test)]

@@ -1,15 +1,23 @@
 //! The backend over the RustCrypto crates. Nothing else in this crate names one of their primitives.
 
+mod ccm;
+mod chacha;
 mod cipher;
 mod digest;
 mod ec;
+mod ec_agree;
+mod ecdh;
 mod ed25519;
 mod gcm;
 #[cfg(feature = "renewal")]
 pub(crate) mod generate;
+mod hashed;
 #[cfg(test)]
 mod key_tests;
+#[cfg(feature = "legacy")]
+mod legacy;
 mod load;
+mod oaep;
 #[cfg(feature = "pkcs12")]
 pub(crate) mod password;
 mod pss;
@@ -17,6 +25,8 @@ pub(crate) mod public;
 mod rsa;
 mod rsa_public;
 mod verify;
+mod wrapping;
+mod x25519;
 
 use std::sync::Arc;
 
@@ -24,6 +34,7 @@ pub use self::ec::EcPrivateKey;
 pub use self::ed25519::Ed25519PrivateKey;
 pub use self::load::LoadKeyError;
 pub use self::rsa::RsaPrivateKey;
+pub use self::x25519::X25519PrivateKey;
 
 use super::{CryptoProvider, RandomError, SecureRandom};
 
@@ -32,7 +43,7 @@ pub(super) fn provider() -> CryptoProvider {
         Arc::new(digest::Digests),
         Arc::new(cipher::Ciphers),
         Arc::new(verify::Verifiers),
-        Arc::new(rsa_public::KeyTransports),
+        Arc::new(wrapping::KeyTransports),
         Arc::new(SystemRandom),
     )
 }

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::load::{LoadKeyError, private_key_info, section};
+use super::oaep::{self, Refusal};
 use super::rsa_public::{MODULUS_BITS, PSS_ALGORITHM, modulus_bits, signature_padding};
 use super::{RngAdapter, SystemRandom, pss};
 use crate::algorithm::{KeyTransport, PssParameters, SignatureScheme};
@@ -21,7 +22,8 @@ use crate::crypto::{
     DecryptingKey, KeyError, SecretBytes, SignRequest, SigningKey, UnwrapRequest, schemes_of, signature_len,
 };
 
-/// An RSA private key: it signs with RSASSA-PKCS1-v1_5 and RSASSA-PSS, and unwraps with RSAES-PKCS1-v1_5 (RFC 8017).
+/// An RSA private key: it signs with RSASSA-PKCS1-v1_5 and RSASSA-PSS, and unwraps with RSAES-PKCS1-v1_5 and
+/// RSAES-OAEP (RFC 8017).
 ///
 /// A key that its file restricts to RSASSA-PSS (id-RSASSA-PSS, RFC 4055 section 1.2) does nothing else, and keeps to
 /// the parameters that may stand with it.
@@ -178,16 +180,29 @@ impl DecryptingKey for RsaPrivateKey {
     }
 
     fn unwrap_key(&self, request: &UnwrapRequest) -> Result<SecretBytes, KeyError> {
-        let KeyTransport::RsaPkcs1v15 = request.transport;
         if !matches!(self.0.kind, KeyKind::Rsa { .. }) {
             return Err(KeyError::Unsupported);
         }
         let mut blinding = RngAdapter::new(&SystemRandom);
-        match self.0.key.decrypt_blinded(&mut blinding, Pkcs1v15Encrypt, &request.encrypted_key) {
-            Ok(key) => Ok(SecretBytes::new(key)),
-            Err(::rsa::Error::Rng) => Err(KeyError::Unavailable("no random octets for blinding".into())),
-            // A wrapped key of the wrong length or not below the modulus; every other one yields octets.
-            Err(_) => Err(KeyError::Rejected),
+        let no_random = || KeyError::Unavailable("no random octets for blinding".into());
+        match (request.transport, request.transport.digest(), &request.oaep) {
+            (KeyTransport::RsaPkcs1v15, ..) => {
+                match self.0.key.decrypt_blinded(&mut blinding, Pkcs1v15Encrypt, &request.encrypted_key) {
+                    Ok(key) => Ok(SecretBytes::new(key)),
+                    Err(::rsa::Error::Rng) => Err(no_random()),
+                    // A wrapped key of the wrong length or not below the modulus; every other one yields octets.
+                    Err(_) => Err(KeyError::Rejected),
+                }
+            }
+            (transport, Some(digest), Some(parameters)) if transport.is_oaep() => {
+                let key = oaep::decrypt(&self.0.key, digest, parameters, &mut blinding, &request.encrypted_key);
+                key.map_err(|refusal| match refusal {
+                    Refusal::Unsupported => KeyError::Unsupported,
+                    Refusal::Random => no_random(),
+                    Refusal::Rejected => KeyError::Rejected,
+                })
+            }
+            _ => Err(KeyError::Unsupported),
         }
     }
 

@@ -1,16 +1,15 @@
-//! RSA with public keys: PKCS#1 v1.5 signatures verified, content-encryption keys wrapped (RFC 8017).
+//! RSA public keys, and PKCS#1 v1.5 signatures verified with them (RFC 8017).
 
 use std::ops::RangeInclusive;
 
 use ::rsa::traits::PublicKeyParts;
-use ::rsa::{BoxedUint, Pkcs1v15Encrypt, Pkcs1v15Sign, PublicKey};
+use ::rsa::{BoxedUint, Pkcs1v15Sign, PublicKey};
 use pkcs8::SubjectPublicKeyInfoRef;
 use pkcs8::der::asn1::{AnyRef, Null};
 use pkcs8::der::{Decode, Encode};
 
-use super::RngAdapter;
-use crate::algorithm::{DigestAlgorithm, KeyTransport, PssParameters};
-use crate::crypto::{CryptoError, KeyWrapper, RandomError, SecureRandom, VerifyError};
+use crate::algorithm::{DigestAlgorithm, PssParameters};
+use crate::crypto::VerifyError;
 
 /// Sizes of the modulus in bits that are calculated with. Below, a key protects nothing; above, a verification
 /// costs a peer nothing and us a lot. What is good enough is for the policy to say.
@@ -28,27 +27,6 @@ pub(super) fn verify_pkcs1v15(
     signature: &[u8],
 ) -> Result<(), VerifyError> {
     key.verify(signature_padding(algorithm), digest, signature).map_err(|_| VerifyError::InvalidSignature)
-}
-
-pub(super) struct KeyTransports;
-
-impl KeyWrapper for KeyTransports {
-    fn wrap(
-        &self,
-        transport: KeyTransport,
-        spki_der: &[u8],
-        key: &[u8],
-        random: &dyn SecureRandom,
-    ) -> Result<Vec<u8>, CryptoError> {
-        let KeyTransport::RsaPkcs1v15 = transport;
-        let spki = SubjectPublicKeyInfoRef::from_der(spki_der).map_err(|_| CryptoError::InvalidKey)?;
-        let public = plain_key(&spki).ok_or(CryptoError::InvalidKey)?;
-        let mut rng = RngAdapter::new(random);
-        public.encrypt(&mut rng, Pkcs1v15Encrypt, key).map_err(|error| match error {
-            ::rsa::Error::Rng => CryptoError::Random(RandomError),
-            _ => CryptoError::InvalidKey,
-        })
-    }
 }
 
 /// EMSA-PKCS1-v1_5 (RFC 8017 section 9.2): the encoded message is built and compared as a whole, never parsed.
@@ -115,10 +93,7 @@ mod tests {
     use crate::certificate::Certificate;
     use crate::crypto::rustcrypto::verify::Verifiers;
     use crate::crypto::tests::hex;
-    use crate::crypto::{
-        CryptoProvider, DecryptingKey, DigestValue, RsaPrivateKey, SignRequest, SigningKey, UnwrapRequest,
-        VerifierProvider,
-    };
+    use crate::crypto::{CryptoProvider, DigestValue, RsaPrivateKey, SignRequest, SigningKey, VerifierProvider};
 
     const SHA256: SignatureScheme = SignatureScheme::RsaPkcs1v15(DigestAlgorithm::Sha256);
 
@@ -299,38 +274,5 @@ mod tests {
             assert_eq!(verify(&good[..end]), invalid);
         }
         assert_eq!(verify(&[&good[..], &[0]].concat()), invalid);
-    }
-
-    #[test]
-    fn wrapped_keys_are_unwrapped() {
-        let (key, certificate) = alice();
-        let random = super::super::SystemRandom;
-        for len in [0, 16, 24, 32, 245] {
-            let content_key = vec![0xa5; len];
-            let wrap = || KeyTransports.wrap(KeyTransport::RsaPkcs1v15, certificate.spki_der(), &content_key, &random);
-            let wrapped = wrap().unwrap();
-            assert_ne!(wrapped, wrap().unwrap(), "padding is random");
-            let unwrapped = key.unwrap_key(&UnwrapRequest::new(KeyTransport::RsaPkcs1v15, wrapped)).unwrap();
-            assert_eq!(unwrapped.as_bytes(), content_key);
-        }
-    }
-
-    #[test]
-    fn wrapping_fails_by_name() {
-        struct Broken;
-        impl SecureRandom for Broken {
-            fn fill(&self, _: &mut [u8]) -> Result<(), RandomError> {
-                Err(RandomError)
-            }
-        }
-        let (_, certificate) = alice();
-        let wrap = |spki: &[u8], key: &[u8]| KeyTransports.wrap(KeyTransport::RsaPkcs1v15, spki, key, &Broken);
-        assert_eq!(wrap(certificate.spki_der(), &[0; 16]), Err(CryptoError::Random(RandomError)));
-        assert_eq!(
-            wrap(certificate.spki_der(), &[0; 246]),
-            Err(CryptoError::InvalidKey),
-            "longer than the modulus takes"
-        );
-        assert_eq!(wrap(b"", &[0; 16]), Err(CryptoError::InvalidKey));
     }
 }
