@@ -143,11 +143,9 @@ pub use certificate::{Certificate, CertificateError, CertificateUse, KeyUsage, W
 pub use cms::{Error as CmsError, ErrorKind as CmsErrorKind};
 pub use crypto::{CryptoProvider, KeyError, RemoteKey};
 #[cfg(feature = "rustcrypto")]
-pub use crypto::{EcPrivateKey, Ed25519PrivateKey, RsaPrivateKey};
+pub use crypto::{EcPrivateKey, Ed25519PrivateKey, RsaPrivateKey, X25519PrivateKey};
 pub use delivery::{Delivery, GiveUp, NextStep};
 pub use endpoint::{AuthState, AuthStep, AuthorizeError, SecretFault};
-pub use crypto::{EcPrivateKey, Ed25519PrivateKey, RsaPrivateKey, X25519PrivateKey};
-pub use crypto::{KeyError, RemoteKey};
 pub use error::{
     AuthenticationFault, CertificateFault, DecompressionFault, DecryptionFault, ReceiveError, Rejection, SendError,
     SetupError, TransportFailure, TrustError, ValidityError,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use as2_protocol::{
     Accepted, Certificate, CipherAlgorithm, Compression, CryptoProvider, DigestAlgorithm, EcPrivateKey,
-    Ed25519PrivateKey, Identity, IdentityBuilder, KeyTransport, Layer, Partner, PartnerProfile, ReceiveError, Refused, Requirement,
-    RsaPrivateKey, RsaSignature, SignerId,
+    Ed25519PrivateKey, Identity, IdentityBuilder, KeyTransport, Layer, Partner, PartnerProfile, ReceiveError, Refused,
+    Requirement, RsaPrivateKey, RsaSignature, SignerId,
 };
 use serde_json::{Value, json};
 

@@ -4,19 +4,19 @@ use bytes::Bytes;
 
 use super::tree::Finding;
 use super::{Inspector, entity};
-use crate::algorithm::{CipherAlgorithm, DigestAlgorithm};
+use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
 use crate::certificate::{Certificate, hex};
-use crate::cms::AlgorithmIdentifier;
 use crate::cms::content::{self, ContentInfo, Shape};
-use crate::cms::enveloped::RecipientInfo;
+use crate::cms::enveloped::recipient::RecipientInfo;
 use crate::cms::signed::{SignedData, SignerInfo};
+use crate::cms::{AlgorithmIdentifier, EntityId};
 use crate::error::ReceiveError;
 use crate::identity::Identity;
 use crate::mime::param::ContentType;
 use crate::note::Note;
 use crate::profile::AcceptTerms;
 use crate::smime::compress::{InflateBudget, inflate};
-use crate::smime::decrypt::SealedEnvelope;
+use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
 use crate::smime::layer::{micalg_note, smime_type_note};
 use crate::smime::verify::{describe, names};
 use crate::stored::Instant;
@@ -41,13 +41,13 @@ pub(super) fn object(
         ContentInfo::Enveloped(data) => {
             found.title = "EnvelopedData".to_owned();
             let found = envelope(inspector, found, &data.recipients, &data.algorithm);
-            let sealed = |us: &Identity, terms: &AcceptTerms| SealedEnvelope::enveloped(data, us, terms);
+            let sealed = |terms: OpenTerms<'_>| SealedEnvelope::enveloped(data, terms);
             opened(inspector, found, sealed, nesting)
         }
         ContentInfo::AuthEnveloped(data) => {
             found.title = "AuthEnvelopedData".to_owned();
             let found = envelope(inspector, found, &data.recipients, &data.algorithm);
-            let sealed = |us: &Identity, terms: &AcceptTerms| SealedEnvelope::authenticated(data, us, terms);
+            let sealed = |terms: OpenTerms<'_>| SealedEnvelope::authenticated(data, terms);
             opened(inspector, found, sealed, nesting)
         }
         ContentInfo::Compressed(data) => {
@@ -100,32 +100,52 @@ fn envelope(
 ) -> Finding {
     let cipher = CipherAlgorithm::from_oid(&algorithm.oid);
     let cipher = cipher.map_or_else(|| algorithm.oid.to_string(), |cipher| cipher.to_string());
-    recipients.iter().fold(found.fact("cipher", cipher), |found, recipient| {
-        let RecipientInfo::KeyTransport { rid, algorithm, encrypted_key } = recipient else {
-            return found.fact("recipient", format!("{recipient:?}"));
-        };
-        let ours = inspector.identity.iter().flat_map(Identity::decrypting_certificates);
-        let ours = ours.filter(|certificate| names(rid, certificate)).count() > 0;
-        let whose = match (ours, inspector.identity.is_some()) {
-            (true, _) => ", which is ours",
-            (false, true) => ", which is none of ours",
-            (false, false) => "",
-        };
-        let key = format!("{} octets by {}", encrypted_key.len(), algorithm.oid);
-        found.fact("recipient", format!("{}{whose}; key of {key}", describe(rid)))
+    recipients.iter().fold(found.fact("cipher", cipher), |found, recipient| match recipient {
+        RecipientInfo::KeyTransport { rid, algorithm, encrypted_key } => {
+            named(inspector, found, rid, algorithm, encrypted_key)
+        }
+        RecipientInfo::KeyAgreement(agreement) => agreement
+            .recipients
+            .iter()
+            .fold(found, |found, (rid, key)| named(inspector, found, rid, &agreement.algorithm, key)),
+        RecipientInfo::Other { .. } => found.fact("recipient", format!("{recipient:?}")),
     })
+}
+
+fn named(
+    inspector: &Inspector,
+    found: Finding,
+    rid: &EntityId,
+    algorithm: &AlgorithmIdentifier,
+    encrypted_key: &Bytes,
+) -> Finding {
+    let ours = inspector.identity.iter().flat_map(Identity::decrypting_certificates);
+    let ours = ours.filter(|certificate| names(rid, certificate)).count() > 0;
+    let whose = match (ours, inspector.identity.is_some()) {
+        (true, _) => ", which is ours",
+        (false, true) => ", which is none of ours",
+        (false, false) => "",
+    };
+    let key = format!("{} octets by {}", encrypted_key.len(), algorithm.oid);
+    found.fact("recipient", format!("{}{whose}; key of {key}", describe(rid)))
 }
 
 /// Opens an envelope with any algorithm that there is: this is for our own eyes.
 fn opened(
     inspector: &Inspector,
     found: Finding,
-    sealed: impl FnOnce(&Identity, &AcceptTerms) -> Result<SealedEnvelope, ReceiveError>,
+    sealed: impl FnOnce(OpenTerms<'_>) -> Result<SealedEnvelope, ReceiveError>,
     nesting: usize,
 ) -> Finding {
     let Some(us) = &inspector.identity else { return found };
-    let terms = inspector.partner.as_ref().map_or_else(AcceptTerms::default, |known| known.profile().accept.clone());
-    let envelope = match sealed(us, &terms) {
+    let accept = AcceptTerms {
+        ciphers: CipherAlgorithm::ALL.to_vec(),
+        key_transports: KeyTransport::ALL.to_vec(),
+        gcm_in_enveloped_data: true,
+        ..AcceptTerms::default()
+    };
+    let terms = OpenTerms { us, provider: us.provider(), accept: &accept, limits: &inspector.limits };
+    let envelope = match sealed(terms) {
         Ok(envelope) => envelope,
         Err(error) => return found.broken(&error),
     };
