@@ -1,10 +1,8 @@
 use super::*;
 
 fn rule(path: &str, values: &[&str]) -> FailRule {
-    let mut rule = FailRule::default();
-    rule.path = Some(path.to_owned());
-    rule.values = values.iter().map(|value| (*value).to_owned()).collect();
-    rule
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    FailRule { path: Some(path.to_owned()), values, ..FailRule::default() }
 }
 
 fn hits(path: &str, values: &[&str], body: &str) -> bool {
