@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::endpoint::{AuthState, AuthStep};
 use crate::name::printable;
 use crate::partner::Partner;
-use crate::profile::{AuthMethod, AuthTerms, LateReceipt, PartnerProfile, SecretRef};
+use crate::profile::{AuthTerms, LateReceipt, PartnerProfile, SecretRef};
 use crate::receipt::outcome::{Outcome, SendOutcome};
 use crate::stored::{FormatVersion, Instant};
 use crate::url::without_queries;
@@ -28,17 +29,20 @@ use state::State;
 /// # use std::time::{Duration, SystemTime};
 /// # trait Shop {
 /// #     fn save(&self, _: &Delivery);
+/// #     fn secret(&self, name: &SecretRef) -> Option<crypto::SecretBytes>;
 /// #     fn post(&self, _: http::Request<bytes::Bytes>) -> Result<http::Response<bytes::Bytes>, TransportFailure>;
 /// #     fn come_back(&self, at: SystemTime);
 /// #     fn renew(&self, secret: &SecretRef);
 /// #     fn tell_somebody(&self, why: &GiveUp);
 /// # }
-/// fn go_on(sent: &Outbound, delivery: &mut Delivery, acme: &Partner, shop: &dyn Shop, now: SystemTime) {
+/// # type Done = Result<(), AuthorizeError>;
+/// fn go_on(sent: &Outbound, delivery: &mut Delivery, acme: &Partner, shop: &dyn Shop, now: SystemTime) -> Done {
 ///     match delivery.next_step(acme.profile(), now) {
 ///         NextStep::Send => {
+///             let request = acme.authorize(&sent.request, |name| shop.secret(name))?;
 ///             delivery.sent(now);
 ///             shop.save(delivery); // before the first octet leaves
-///             let answer = shop.post(sent.request.to_request());
+///             let answer = shop.post(request);
 ///             let outcome = sent.pending.on_response(answer.as_ref().map_err(Clone::clone), acme, now);
 ///             delivery.answered(&outcome, acme, now);
 ///             shop.save(delivery);
@@ -52,6 +56,7 @@ use state::State;
 ///         NextStep::GiveUp(why) => shop.tell_somebody(&why),
 ///         _ => {} // done
 ///     }
+///     Ok(())
 /// }
 /// # let profile = PartnerProfile::new("us".parse().unwrap(), "them".parse().unwrap(), "https://b.example/".parse().unwrap());
 /// # assert_eq!(Delivery::of_message().next_step(&profile, SystemTime::UNIX_EPOCH), NextStep::Send);
@@ -69,7 +74,7 @@ pub struct Delivery {
     failures: u32,
     /// Answers that said when to come again.
     waits: u32,
-    refreshed: bool,
+    access: AuthState,
 }
 
 /// What is delivered, and so which endpoint and whose credentials.
@@ -127,7 +132,7 @@ impl Delivery {
             sends: 0,
             failures: 0,
             waits: 0,
-            refreshed: false,
+            access: AuthState::new(),
         }
     }
 
@@ -168,9 +173,9 @@ impl Delivery {
                     LateReceipt::Resend => self.again(profile, until, self.failures.saturating_add(1), now),
                 }
             }
-            State::AuthRefused { proxy, reason } => match self.renewable(profile).filter(|_| !proxy) {
-                Some(secret) => NextStep::Refresh(secret.clone()),
-                None => NextStep::GiveUp(GiveUp::AuthRefused { reason: reason.clone() }),
+            State::AuthRefused { proxy, reason } => match self.access.next_step(self.auth(profile)) {
+                AuthStep::Refresh(secret) if !proxy => NextStep::Refresh(secret),
+                _ => NextStep::GiveUp(GiveUp::AuthRefused { reason: reason.clone() }),
             },
             State::Closed(why) => NextStep::GiveUp(why.clone()),
             State::Done => NextStep::Done,
@@ -190,13 +195,11 @@ impl Delivery {
         if due <= now { NextStep::Send } else { NextStep::WaitUntil(due.0) }
     }
 
-    /// The secret that may be fetched anew.
-    fn renewable<'a>(&self, profile: &'a PartnerProfile) -> Option<&'a SecretRef> {
-        let endpoint = match self.of {
-            Posted::Message => &profile.endpoint,
-            Posted::Receipt => &profile.receipt_endpoint,
-        };
-        secret(&endpoint.auth).filter(|_| endpoint.auth.refreshable && !self.refreshed)
+    fn auth<'a>(&self, profile: &'a PartnerProfile) -> &'a AuthTerms {
+        match self.of {
+            Posted::Message => &profile.endpoint.auth,
+            Posted::Receipt => &profile.receipt_endpoint.auth,
+        }
     }
 
     /// An attempt starts. Save the value before the first octet leaves.
@@ -218,7 +221,7 @@ impl Delivery {
     pub fn answered(&mut self, outcome: &SendOutcome, partner: &Partner, now: SystemTime) {
         let since = Instant(now);
         if let SendOutcome::Settled(outcome) = outcome {
-            self.refreshed = false;
+            self.access.accepted();
             if !self.judged(outcome, false) && matches!(**outcome, Outcome::NeedsMic { .. }) {
                 self.change(State::Awaiting { since });
             }
@@ -255,7 +258,7 @@ impl Delivery {
             State::Failed { .. } => self.failures = self.failures.saturating_add(1),
             State::Waiting { .. } => self.waits = self.waits.saturating_add(1),
             // Whoever says what is wrong with the message has let us in.
-            State::Awaiting { .. } | State::Done | State::Closed(_) => self.refreshed = false,
+            State::Awaiting { .. } | State::Done | State::Closed(_) => self.access.accepted(),
             _ => {}
         }
         self.state = state;
@@ -301,7 +304,7 @@ impl Delivery {
     /// shows that the credentials are good.
     pub fn refreshed(&mut self) {
         if matches!(self.state, State::AuthRefused { .. }) {
-            self.refreshed = true;
+            self.access.refreshed();
             self.state = State::Ready;
         }
     }
@@ -323,15 +326,6 @@ impl Delivery {
 /// back since; the wait is over then, lest it last until the clock is there again.
 fn due(since: Instant, span: Duration, now: Instant) -> Instant {
     if since.is_beyond(span, now) { now } else { since.after(span) }
-}
-
-fn secret(terms: &AuthTerms) -> Option<&SecretRef> {
-    match &terms.method {
-        AuthMethod::None => None,
-        AuthMethod::Basic { password: secret, .. }
-        | AuthMethod::Token { token: secret, .. }
-        | AuthMethod::Query { token: secret, .. } => Some(secret),
-    }
 }
 
 /// What is kept of a peer's words: one short line, without what may be a token.

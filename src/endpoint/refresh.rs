@@ -3,7 +3,8 @@
 use crate::profile::{AuthTerms, SecretRef};
 use crate::stored::FormatVersion;
 
-/// Where the credentials of one message, or of one receipt, stand. Keep it beside the stored request.
+/// Where the credentials of one message, or of one receipt, stand. A [`Delivery`](crate::Delivery) holds one; whoever
+/// has a schedule of his own keeps it beside the stored request.
 ///
 /// ```
 /// use as2_protocol::{AuthState, AuthStep, AuthTerms};
@@ -45,13 +46,22 @@ impl AuthState {
 
     /// The answer to an attempt was that the credentials are refused.
     pub fn refused(&mut self, terms: &AuthTerms) -> AuthStep {
+        let step = self.next_step(terms);
+        self.refreshed |= matches!(step, AuthStep::Refresh(_));
+        step
+    }
+
+    /// What a refusal leads to.
+    pub(crate) fn next_step(&self, terms: &AuthTerms) -> AuthStep {
         match terms.method.secret() {
-            Some(secret) if terms.refreshable && !self.refreshed => {
-                self.refreshed = true;
-                AuthStep::Refresh(secret.clone())
-            }
+            Some(secret) if terms.refreshable && !self.refreshed => AuthStep::Refresh(secret.clone()),
             _ => AuthStep::FixAccess,
         }
+    }
+
+    /// The secret has been fetched anew.
+    pub(crate) fn refreshed(&mut self) {
+        self.refreshed = true;
     }
 
     /// The answer to an attempt was any other: the credentials were good, and may be refreshed once more when a later

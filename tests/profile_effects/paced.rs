@@ -44,7 +44,12 @@ fn attempts() -> Vec<Row> {
 }
 
 fn refusals() -> Vec<Row> {
-    let token = |place: &str| json!({ format!("{place}.auth.method"): { "token": { "token": "vault:bob" } } });
+    let token = |place: &str| {
+        json!({
+            "accept.receipt_url": "https://bob.example/receipts",
+            format!("{place}.auth.method"): { "token": { "token": "vault:bob" } },
+        })
+    };
     let mut rows = rules("endpoint.auth.refused", refused);
     rows.extend(rules("receipt_endpoint.auth.refused", receipt_refused));
     for (path, place, see) in [
