@@ -362,9 +362,11 @@ fn rules_replace_the_status_only_where_it_is_written() {
     assert!(read("{ match = \"both\" }").unwrap_err().contains("`both`"));
 }
 
+type Change<'a> = &'a dyn Fn(&mut FailRule);
+
 #[test]
 fn rules_that_cannot_work_are_contradictions() {
-    let found = |set: &dyn Fn(&mut FailRule)| {
+    let found = |set: Change<'_>| {
         let mut terms = profile(ALICE, BOB);
         set(&mut terms.pacing.limited);
         set(&mut terms.endpoint.auth.refused);
@@ -376,7 +378,7 @@ fn rules_that_cannot_work_are_contradictions() {
         ["endpoint.auth.refused", "receipt_endpoint.auth.refused", "pacing.limited"]
             .map(|rule| format!("{rule}.{field}"))
     };
-    let cases: [(&str, &dyn Fn(&mut FailRule)); 8] = [
+    let cases: [(&str, Change<'_>); 8] = [
         ("values", &|rule| rule.values = vec!["x".to_owned()]),
         ("values", &|rule| (rule.path, rule.values) = (Some("$text".to_owned()), vec![String::new()])),
         ("path", &|rule| rule.path = Some(String::new())),
