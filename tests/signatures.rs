@@ -212,6 +212,15 @@ fn keys() -> Vec<(&'static str, Arc<dyn SigningKey>)> {
     ]
 }
 
+#[test]
+fn keys_out_of_a_key_store_sign_like_those_that_are_read_alone() {
+    for (name, key) in keys() {
+        let file = vector(&format!("{name}.key"));
+        let stored = PrivateKey::read(&file, None).unwrap().into_signing().unwrap();
+        assert_eq!((stored.public_key(), stored.schemes()), (key.public_key(), key.schemes()), "{name}");
+    }
+}
+
 fn identity(name: &str, key: Arc<dyn SigningKey>) -> Identity {
     let builder = Identity::builder(CryptoProvider::rustcrypto());
     builder.signing(vec![certificate(name)], key).build().unwrap()

@@ -14,7 +14,9 @@ use crate::cms::ber::{self, Cursor, Element};
 use crate::cms::write::{integer, oid as write_oid, tlv};
 use crate::cms::{Error, oid, read_oid};
 use crate::crypto::public::{self, Curve};
-use crate::crypto::{DecryptingKey, LoadKeyError, RsaPrivateKey, SecretBytes, SigningKey};
+use crate::crypto::{
+    DecryptingKey, EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, SecretBytes, SigningKey,
+};
 use crate::identity::same_key;
 
 const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
@@ -112,7 +114,14 @@ impl PrivateKey {
     /// # Errors
     /// [`LoadKeyError`] if it is of an algorithm that this crate does not sign with, or of an unusable size.
     pub fn into_signing(self) -> Result<Arc<dyn SigningKey>, LoadKeyError> {
-        Ok(Arc::new(RsaPrivateKey::from_pkcs8_der(self.pkcs8.as_bytes())?))
+        let der = self.pkcs8.as_bytes();
+        Ok(match self.algorithm {
+            KeyAlgorithm::P256 | KeyAlgorithm::P384 | KeyAlgorithm::P521 => {
+                Arc::new(EcPrivateKey::from_pkcs8_der(der)?)
+            }
+            KeyAlgorithm::Ed25519 => Arc::new(Ed25519PrivateKey::from_pkcs8_der(der)?),
+            _ => Arc::new(RsaPrivateKey::from_pkcs8_der(der)?),
+        })
     }
 
     /// The key as one that decrypts.
