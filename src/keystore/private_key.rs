@@ -15,7 +15,7 @@ use crate::cms::write::{integer, oid as write_oid, tlv};
 use crate::cms::{Error, oid, read_oid};
 use crate::crypto::public::{self, Curve};
 use crate::crypto::{
-    DecryptingKey, EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, SecretBytes, SigningKey,
+    DecryptingKey, EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, SecretBytes, SigningKey, X25519PrivateKey,
 };
 use crate::identity::same_key;
 
@@ -129,7 +129,14 @@ impl PrivateKey {
     /// # Errors
     /// [`LoadKeyError`] if it is of an algorithm that this crate does not decrypt with, or of an unusable size.
     pub fn into_decrypting(self) -> Result<Arc<dyn DecryptingKey>, LoadKeyError> {
-        Ok(Arc::new(RsaPrivateKey::from_pkcs8_der(self.pkcs8.as_bytes())?))
+        let pkcs8 = self.pkcs8.as_bytes();
+        Ok(match self.algorithm {
+            KeyAlgorithm::P256 | KeyAlgorithm::P384 | KeyAlgorithm::P521 => {
+                Arc::new(EcPrivateKey::from_pkcs8_der(pkcs8)?)
+            }
+            KeyAlgorithm::X25519 => Arc::new(X25519PrivateKey::from_pkcs8_der(pkcs8)?),
+            _ => Arc::new(RsaPrivateKey::from_pkcs8_der(pkcs8)?),
+        })
     }
 
     /// The key as PKCS #8 (RFC 5208) in DER, not encrypted.
