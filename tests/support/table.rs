@@ -60,15 +60,15 @@ impl Table {
         us: &Identity,
         partner: &Partner,
         now: SystemTime,
-    ) -> Result<(Arrival, Accepted), Taken> {
+    ) -> Result<(Arrival, Accepted), Box<Taken>> {
         let arrival = envelope.arrival();
         if let Some(reply) = arrival.known(self.read(arrival.key()), partner, now) {
             let how = if reply.response.status() == 503 { How::Busy } else { How::Replayed };
-            return Err(Taken { how, reply });
+            return Err(Box::new(Taken { how, reply }));
         }
         match envelope.open(us, Some(partner), now) {
             Ok(order) => Ok((arrival, order)),
-            Err(refused) => Err(Taken { how: How::Refused, reply: refused.mdn().build(now) }),
+            Err(refused) => Err(Box::new(Taken { how: How::Refused, reply: refused.mdn().build(now) })),
         }
     }
 
@@ -83,7 +83,7 @@ impl Table {
     ) -> Taken {
         let (arrival, order) = match self.open(envelope, us, partner, now) {
             Ok(opened) => opened,
-            Err(taken) => return taken,
+            Err(taken) => return *taken,
         };
         match order.claim(&arrival, self.read(arrival.key()), LEASE, now) {
             Claim::New(work) => {

@@ -58,7 +58,7 @@ pub enum Claim {
     New(Work),
     /// The document is on record, or another one is under its Message-ID: it is not to be stored, but a receipt of its
     /// own is to be given.
-    Duplicate(Duplicate),
+    Duplicate(Box<Duplicate>),
     /// The same octets were answered before: this reply again, octet for octet.
     Replay(Reply),
     /// Somebody works on the message: 503, and the sender comes again after `delivery.duplicates.busy_wait`.
@@ -118,14 +118,14 @@ impl Accepted {
             return new(record.is_abandoned());
         }
         let (disposition, text) = answer(known, &terms);
-        Claim::Duplicate(Duplicate {
+        Claim::Duplicate(Box::new(Duplicate {
             receipt: self.receipt(disposition, text),
             record: record.clone(),
             keep: terms.keep,
             changed: known.is_none(),
             kept: known.is_none() || terms.repeated == Repeated::Replay,
             seen,
-        })
+        }))
     }
 }
 
