@@ -9,20 +9,15 @@ pub(crate) mod record;
 use std::fmt;
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use crate::headers::{
     CONTENT_TRANSFER_ENCODING, DISPOSITION_NOTIFICATION_OPTIONS, DISPOSITION_NOTIFICATION_TO, RECEIPT_DELIVERY_OPTION,
 };
-use crate::limits::Limits;
 use crate::message::duplicate::record::InboxRecord;
 use crate::message::payload::ReceivedPayload;
 use crate::message::received::Envelope;
-use crate::mime::entity::Entity;
-use crate::mime::multipart::Multipart;
 use crate::mime::param::extended::hex_pair;
-use crate::mime::transfer::decode;
 use crate::name::ReceivedName;
 use crate::partner::Partner;
 use crate::receipt::builder::Reply;
@@ -166,30 +161,16 @@ fn one_line(value: &[u8]) -> Vec<u8> {
     words.collect::<Vec<_>>().join(&b' ')
 }
 
-/// What is compared of two documents: their octets without transfer encoding, so that a message that was built anew
-/// counts as the same one. Of a multipart payload (RFC 6362) the parts count, and not the boundaries between them.
-fn payload_digest(payload: &ReceivedPayload) -> Fingerprint {
-    let Some(parts) = parts(payload) else {
-        return Fingerprint(Sha256::digest(payload.body()).into());
-    };
-    let mut hash = Sha256::new_with_prefix(b"as2-protocol parts 1\0");
-    for part in parts {
-        hash.update(Sha256::digest(&part));
+/// What is compared of two messages: the octets of their documents, without transfer encoding, file names and the
+/// boundaries between them, so that a message that was built anew counts as the same one.
+fn payload_digest(documents: &[ReceivedPayload]) -> Fingerprint {
+    let digest = |document: &ReceivedPayload| Sha256::digest(document.body());
+    if let [only] = documents {
+        return Fingerprint(digest(only).into());
     }
+    let mut hash = Sha256::new_with_prefix(b"as2-protocol documents 1\0");
+    documents.iter().for_each(|document| hash.update(digest(document)));
     Fingerprint(hash.finalize().into())
-}
-
-fn parts(payload: &ReceivedPayload) -> Option<Vec<Bytes>> {
-    let content_type = payload.content_type()?;
-    let boundary = content_type.param("boundary").filter(|_| content_type.essence().starts_with("multipart/"))?;
-    let limits = Limits::default();
-    let split = Multipart::split(payload.body(), boundary, &limits).ok()?;
-    let document = |part: &Bytes| {
-        let entity = Entity::parse(part.clone(), &limits).ok()?;
-        decode(entity.transfer_encoding().ok()?, entity.body()).ok()
-    };
-    // What has no parts is compared as it is.
-    (!split.parts.is_empty()).then(|| split.parts.iter().map(document).collect()).flatten()
 }
 
 /// A SHA-256 digest; hexadecimal where it is stored or shown.

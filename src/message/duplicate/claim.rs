@@ -98,7 +98,7 @@ impl Accepted {
         let seen = Seen {
             key: arrival.key.clone(),
             wire: arrival.wire,
-            payload: payload_digest(self.payload()),
+            payload: payload_digest(self.payloads()),
             vouched: Vouched::from(self.authenticity()),
         };
         let new = |retaken: bool| {
