@@ -161,6 +161,7 @@ pub use mdn::{
     Disposition, DispositionMode, DispositionType, Importance, MdnRequest, MicField, Modifier, ModifierKind,
     ReceiptDelivery, ReceivedMic, Recipient, Report, SignedReceiptRequest,
 };
+pub use message::authenticity::Authenticity;
 pub use message::builder::{MessageBuilder, Outbound};
 pub use message::diagnosis::{HashedOctets, MicDiagnosis};
 pub use message::duplicate::claim::{Claim, Duplicate, Work};
@@ -169,8 +170,9 @@ pub use message::duplicate::{Arrival, MessageKey};
 pub use message::origin::{OriginEvidence, OriginRecord};
 pub use message::parser::{Head, Inbound, MessageParser};
 pub use message::payload::{Payload, ReceivedPayload};
-pub use message::received::{Accepted, Authenticity, Envelope, Refused, Verdict};
+pub use message::received::{Accepted, Envelope, Refused};
 pub use message::spool::SpooledMessage;
+pub use message::verdict::Verdict;
 pub use message::wire_head::{read_request, read_response};
 pub use mime::param::ContentType;
 pub use mime::{Error as MimeError, ErrorKind as MimeErrorKind};

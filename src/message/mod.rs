@@ -1,5 +1,6 @@
 //! The two verbs of the protocol: build a message to send, open one that was received.
 
+pub(crate) mod authenticity;
 pub(crate) mod builder;
 pub(crate) mod diagnosis;
 pub(crate) mod duplicate;
@@ -9,4 +10,5 @@ pub(crate) mod parts;
 pub(crate) mod payload;
 pub(crate) mod received;
 pub(crate) mod spool;
+pub(crate) mod verdict;
 pub(crate) mod wire_head;

@@ -15,9 +15,11 @@ use crate::headers::CONTENT_TRANSFER_ENCODING;
 use crate::identity::{Identity, OwnCertificate};
 use crate::limits::Limits;
 use crate::mdn::{Disposition, MdnRequest};
+use crate::message::authenticity::Authenticity;
 use crate::message::origin::OriginEvidence;
 use crate::message::parser::Head;
 use crate::message::payload::ReceivedPayload;
+use crate::message::verdict::Verdict;
 use crate::mime::param::ContentType;
 use crate::name::{ReceivedId, ReceivedName};
 use crate::note::Note;
@@ -222,21 +224,6 @@ fn check_receipt_request(request: Option<&MdnRequest>, accept: &AcceptTerms) -> 
     Ok(MicRule { listed })
 }
 
-/// Who vouches for the payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Authenticity {
-    /// Signed under a certificate that is configured for the partner, or that [`Trust`](crate::Trust) vouches for.
-    Signed {
-        /// That certificate.
-        certificate: Certificate,
-    },
-    /// Unchanged since it was encrypted to us, by whoever holds our public certificate.
-    SealedUnsigned,
-    /// Nobody: it may have been written or changed by anyone.
-    None,
-}
-
 /// A message that fulfils the agreement. Store the payload, then say so: only then the sender is told that it arrived.
 #[derive(Clone, Debug)]
 #[must_use = "the partner is waiting for a reply"]
@@ -434,37 +421,6 @@ impl Accepted {
     /// The payload cannot be stored now: no receipt, status 503, and the sender tries again.
     pub fn defer(self, retry_after: Duration) -> Reply {
         Reply::deferred(retry_after, self.context.notes)
-    }
-}
-
-/// Why the application does not take a payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Verdict {
-    /// The file name cannot be used.
-    IllegalFilename,
-    /// A file of this name exists.
-    DuplicateFilename,
-    /// The document was received before: a warning, the sender counts it as delivered.
-    DuplicateDocument,
-    /// Anything else, told in words for the sender's operator. Write nothing secret here.
-    ProcessingError(String),
-}
-
-impl Verdict {
-    pub(crate) fn answer(self) -> (Disposition, String) {
-        match self {
-            Self::IllegalFilename => {
-                (Disposition::error("illegal-filename"), "The file name cannot be used.".to_owned())
-            }
-            Self::DuplicateFilename => {
-                (Disposition::error("duplicate-filename"), "A file of this name exists already.".to_owned())
-            }
-            Self::DuplicateDocument => {
-                (Disposition::warning("duplicate-document"), "The document was received before.".to_owned())
-            }
-            Self::ProcessingError(text) => (Disposition::error("unexpected-processing-error"), text),
-        }
     }
 }
 

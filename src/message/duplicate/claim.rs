@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use crate::mdn::Disposition;
 use crate::message::duplicate::record::{Document, InboxRecord, InboxWrite, Kept, Seen, Vouched};
 use crate::message::duplicate::{Arrival, payload_digest};
-use crate::message::received::{Accepted, Verdict};
+use crate::message::received::Accepted;
+use crate::message::verdict::Verdict;
 use crate::profile::{Changed, DuplicateTerms, Repeated};
 use crate::receipt::builder::{MdnBuilder, Reply};
 

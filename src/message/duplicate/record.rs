@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::mdn::Disposition;
+use crate::message::authenticity::Authenticity;
 use crate::message::duplicate::{Fingerprint, MessageKey};
-use crate::message::received::Authenticity;
 use crate::profile::{Changed, DuplicateTerms, Repeated};
 use crate::receipt::builder::{Decided, Reply};
 use crate::stored::{FormatVersion, Instant};
