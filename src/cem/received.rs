@@ -319,7 +319,7 @@ impl Answer {
             partner,
             now,
         ) {
-            Ok((message, payload)) => message.to_url(url.clone()).steps(payload, now).map(|built| Ok(built?)),
+            Ok((message, payload)) => message.posted_to(url.clone()).steps(payload, now).map(|built| Ok(built?)),
             Err(error) => Step::Done(Err(error)),
         };
         places.into_iter().map(message).collect()

@@ -137,7 +137,7 @@ impl MessageBuilder {
 
     /// Sends the message to another place of the partner's.
     #[cfg(feature = "cem")]
-    pub(crate) fn to_url(mut self, url: HttpUrl) -> Self {
+    pub(crate) fn posted_to(mut self, url: HttpUrl) -> Self {
         self.url = Some(url);
         self
     }
