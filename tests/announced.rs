@@ -101,19 +101,21 @@ fn v02_v03_v08_v11_nothing_that_is_announced_is_a_failure() {
     assert_eq!((odd.product(), odd.product_text()), (None, Some("Some Product 1")));
 }
 
+type Change = fn(&mut PartnerProfile);
+
 #[test]
 fn v05_v10_v11_announcements_that_contradict_the_rest_are_told() {
-    let fields = |change: fn(&mut PartnerProfile)| {
+    let fields = |change: Change| {
         let mut terms = profile(ALICE, BOB);
         change(&mut terms);
         terms.contradictions().into_iter().map(|found| found.field).collect::<Vec<_>>()
     };
-    let modern: fn(&mut PartnerProfile) = |terms| {
+    let modern: Change = |terms| {
         terms.send.announce.version = Some(As2Version::V1_3);
         terms.send.announce.product = Some("a:1".parse().unwrap());
     };
     assert!(fields(modern).is_empty());
-    let cases: [(fn(&mut PartnerProfile), &[&str]); 7] = [
+    let cases: [(Change, &[&str]); 7] = [
         (
             |terms| {
                 terms.send.announce.version = Some(As2Version::V1_1);

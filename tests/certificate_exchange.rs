@@ -379,8 +379,8 @@ fn ec6_a_new_certificate_signs_when_all_have_accepted_or_the_date_has_passed() {
         |exchanges: &[CertificateExchange], at: SystemTime| CertificateExchange::readiness(exchanges, &certificate, at);
     let (sent, open_one) = request();
     let on = || vec![BOB.parse().unwrap()];
-    assert_eq!(ready(&[open_one.clone()], now()), Readiness::Wait { on: on(), until: Some(now() + DAY) });
-    assert_eq!(ready(&[open_one.clone()], now() + DAY), Readiness::Due { without: on() });
+    assert_eq!(ready(std::slice::from_ref(&open_one), now()), Readiness::Wait { on: on(), until: Some(now() + DAY) });
+    assert_eq!(ready(std::slice::from_ref(&open_one), now() + DAY), Readiness::Due { without: on() });
     let mut accepted = open_one.clone();
     accepted.settle(&respond(&sent.request, Decision::Accept)).unwrap();
     assert_eq!(ready(&[accepted.clone()], now()), Readiness::Ready);

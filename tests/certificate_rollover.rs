@@ -233,7 +233,7 @@ impl World {
                 next.adopted = true;
                 next.sends(Flying::Response(New))
             }),
-            Flying::Response(age) => sealed(age).then(|| Self { answered: true, ..next }),
+            Flying::Response(age) => sealed(age).then_some(Self { answered: true, ..next }),
             Flying::ToBob(age) => taken.messages[&(age, self.adopted)].then_some(next),
             Flying::ToAlice(age) => sealed(age).then(|| next.sends(Flying::Receipt(self.signing))),
             Flying::Receipt(age) => taken.receipts[&(age, self.adopted)].then_some(next),

@@ -193,8 +193,7 @@ mod tests {
         assert_eq!((&read.all[0].body[..], read.all[0].is_root), (&b"deep"[..], true));
         let error = read_with("multipart/related; boundary=o", &outer, &Limits::default(), 4).unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Nesting);
-        let mut limits = Limits::default();
-        limits.parts = 4;
+        let limits = Limits { parts: 4, ..Limits::default() };
         let error = read_with("multipart/related; boundary=o", &outer, &limits, 8).unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::TooManyParts { limit: 4 }, "parts are counted over all levels");
     }
