@@ -458,3 +458,26 @@ fn nothing_is_told_exactly_where_the_agreement_says_so() {
         assert!(receipt.text.starts_with("The message could not be decrypted and verified."), "{}", receipt.text);
     }
 }
+
+/// In binary, an attacker can move blocks of the document into the embedded certificate: what it says is not told.
+#[test]
+fn u02_the_certificate_in_a_binary_signature_is_not_told() {
+    let mut terms = profile(ALICE, BOB);
+    terms.quirks.signature_encoding = SignatureEncoding::Binary;
+    let target = Target::sent(terms.clone(), "bob", "bob", accepts(Requirement::Require));
+    let refused = target.open(target.cms.write().into()).unwrap_err();
+    assert_eq!(refused.error().code(), "SIGNER_UNTRUSTED", "our log is exact");
+    assert!(Seen::of(&refused.mdn().build(now())) == target.uniform());
+    // The subject lies in the middle of a block of its own; the document fills it.
+    terms.send.encrypt = None;
+    let plain = sent(terms, "bob", "bob").into_parts().1;
+    let at = plain.windows(11).rposition(|octets| octets == b"bob signing").unwrap();
+    let original = target.ciphertext();
+    let from_end = plain.len() - at;
+    let moved = ((original.len() - from_end) / BLOCK - 4..(original.len() - from_end) / BLOCK + 4).map(|block| {
+        let mut ciphertext = original.clone();
+        ciphertext[block * BLOCK..(block + 1) * BLOCK].copy_from_slice(&original[20 * BLOCK..21 * BLOCK]);
+        ciphertext
+    });
+    target.assert_uniform("block moved into the certificate", moved);
+}

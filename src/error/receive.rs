@@ -141,6 +141,8 @@ pub(crate) enum Exposure {
     Open,
     /// The failure depends on decrypted, unauthenticated content: answering it exactly would be an oracle.
     Sealed,
+    /// As before, and even who signed may be what an attacker made of the decrypted content.
+    Malleable,
     /// The decrypted content was authenticated by its tag first.
     Authenticated,
 }
@@ -188,6 +190,7 @@ pub(crate) fn answer(error: &ReceiveError, exposure: Exposure, explain: Explain)
     let told = match exposure {
         Exposure::Open => true,
         Exposure::Authenticated => explain == Explain::Safe,
+        Exposure::Malleable => false,
         // A valid signature by a certificate that is not ours to trust, or not at this time, can only come from a
         // real sender. What a delegate or a chain says depends on more than that, and stays untold.
         Exposure::Sealed => {

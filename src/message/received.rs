@@ -472,7 +472,8 @@ impl Refused {
         let Refusal { context, error, exposure, mic, .. } = *self.0;
         let told = answer(&error, exposure, context.explain());
         // An envelope inside a malleable one may be the work of an attacker: even that our key is asked stays untold.
-        let transient = matches!(error, ReceiveError::KeyUnavailable(_)) && exposure != Exposure::Sealed;
+        let transient = matches!(error, ReceiveError::KeyUnavailable(_))
+            && !matches!(exposure, Exposure::Sealed | Exposure::Malleable);
         let unknown = matches!(error, ReceiveError::UnknownPartner { .. });
         let mic = mic.filter(|_| !told.uniform);
         let mut builder = context.mdn(told, mic, None);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::cms::content::{self, ContentInfo, ContentKind};
 use crate::cms::signed::SignedData;
 use crate::crypto::CryptoProvider;
-use crate::error::{AuthenticationFault, DecompressionFault, DecryptionFault, Exposure, ReceiveError};
+use crate::error::{DecompressionFault, DecryptionFault, Exposure, ReceiveError};
 use crate::identity::{Identity, OwnCertificate};
 use crate::limits::Limits;
 use crate::mime::entity::Entity;
@@ -100,6 +100,7 @@ pub(crate) fn peel(outer: Current, terms: PeelTerms) -> Step<Result<Opened, Box<
         trail: Trail::default(),
         exposure: Exposure::Open,
         taint: None,
+        malleable: false,
         budget,
         digests: Vec::new(),
     };
@@ -112,6 +113,8 @@ struct Peel {
     trail: Trail,
     exposure: Exposure,
     taint: Option<DecryptionFault>,
+    /// Whether the signature may have been changed on the way without showing it.
+    malleable: bool,
     budget: InflateBudget,
     /// Digests of the content of a signature that failed.
     digests: Vec<crate::crypto::DigestValue>,
@@ -238,22 +241,9 @@ impl Peel {
             }
             Err(unverified) => {
                 self.digests = unverified.digests;
-                match unverified.error {
-                    // Where octets follow the close delimiter, a changed message could still look like a valid one.
-                    ReceiveError::Authentication(AuthenticationFault::UntrustedSigner { subject, fingerprint })
-                        if !exact && self.exposure == Exposure::Sealed =>
-                    {
-                        let signer = format!("{subject} ({fingerprint})");
-                        Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer }))
-                    }
-                    ReceiveError::Authentication(AuthenticationFault::Certificate(fault))
-                        if !exact && self.exposure == Exposure::Sealed =>
-                    {
-                        let signer = fault.to_string();
-                        Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer }))
-                    }
-                    error => Err(error),
-                }
+                // Where octets follow the close delimiter, a changed message could still look like a valid one.
+                self.malleable |= !exact;
+                Err(unverified.error)
             }
         }
     }
@@ -413,7 +403,11 @@ impl Peel {
         body: Bytes,
         part: &'static str,
     ) -> Result<Bytes, ReceiveError> {
+        let sent = body.len();
         let (octets, fault) = decode_der(declared.as_deref(), body).map_err(mime(part))?;
+        // Blocks of the document that an attacker moves into a certificate break base64. In binary they would come out
+        // as the subject that a receipt names.
+        self.malleable = octets.len() > sent / 4 * 3 + 3;
         self.trail.notes.extend(fault.map(|fault| Note::TransferEncoding(format!("{part}: {fault}"))));
         Ok(octets)
     }
@@ -425,7 +419,11 @@ impl Peel {
             _ => pick(&self.digests, wanted).or(self.digests.first()).map(Mic::new),
         };
         let error = self.taint.map_or(error, ReceiveError::Decryption);
-        Box::new(Failure { error, exposure: self.exposure, mic, trail: self.trail })
+        let exposure = match self.exposure {
+            Exposure::Sealed if self.malleable => Exposure::Malleable,
+            exposure => exposure,
+        };
+        Box::new(Failure { error, exposure, mic, trail: self.trail })
     }
 
     fn finish(mut self) -> Result<Opened, Box<Failure>> {
