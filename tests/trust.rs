@@ -561,3 +561,53 @@ fn anchors_are_watched_for_their_end() {
     let anchor: Vec<_> = watched.iter().filter(|entry| entry.usage == CertificateUse::TrustAnchor).collect();
     assert_eq!((anchor.len(), &*anchor[0].subject), (1, "CN=root"));
 }
+
+/// A certificate for Alice's key that `anchor` issued, signed by `key` under the identifier `algorithm`.
+fn issued_by(anchor: &Certificate, key: &dyn SigningKey, scheme: SignatureScheme, algorithm: &[u8]) -> Certificate {
+    let leaf = self_signed_as("alice-sign", NAME, |_| ());
+    let fields = Tlv::of(leaf.der()).child(0).children();
+    let mut fields: Vec<Vec<u8>> = fields.iter().map(|field| der(field.tag, &[field.body])).collect();
+    let algorithm = der(0x30, &[algorithm]);
+    (fields[2], fields[3]) = (algorithm.clone(), anchor.subject_der().to_vec());
+    let fields: Vec<&[u8]> = fields.iter().map(|field| &**field).collect();
+    let tbs = der(0x30, &fields);
+    let mut context = CryptoProvider::rustcrypto().digests().start(scheme.digest()).unwrap();
+    context.update(&tbs);
+    let signature = key.sign(&SignRequest::new(scheme, context.finish()).with_message(tbs.clone())).unwrap();
+    Certificate::from_der(der(0x30, &[&tbs, &algorithm, &der(3, &[&[0], &signature])])).unwrap()
+}
+
+#[test]
+fn t10_authorities_sign_with_every_family() {
+    use rustls_pki_types::alg_id;
+    let file = |name: &str| std::fs::read(vectors("signatures").join(name)).unwrap();
+    let certificate = |name: &str| Certificate::from_pem(&file(&format!("{name}.crt"))).unwrap();
+    let ec = |name: &str| Arc::new(EcPrivateKey::from_pkcs8_pem(&file(&format!("{name}.key"))).unwrap());
+    let ed25519 = Arc::new(Ed25519PrivateKey::from_pkcs8_pem(&file("ed25519.key")).unwrap());
+    let (root, rsa) = (worked_certificate("ca"), worked_key("ca"));
+    let (sha256, sha512) = (DigestAlgorithm::Sha256, DigestAlgorithm::Sha512);
+    let cases: [(Certificate, Arc<dyn SigningKey>, SignatureScheme, &[u8]); 7] = [
+        (root.clone(), rsa.clone(), SignatureScheme::RsaPkcs1v15(sha512), &alg_id::RSA_PKCS1_SHA512),
+        (root.clone(), rsa.clone(), SignatureScheme::rsa_pss(sha256), &alg_id::RSA_PSS_SHA256),
+        (root.clone(), rsa, SignatureScheme::rsa_pss(sha512), &alg_id::RSA_PSS_SHA512),
+        (certificate("p256"), ec("p256"), SignatureScheme::Ecdsa(sha256), &alg_id::ECDSA_SHA256),
+        (certificate("p384"), ec("p384"), SignatureScheme::Ecdsa(sha256), &alg_id::ECDSA_SHA256),
+        (certificate("p521"), ec("p521"), SignatureScheme::Ecdsa(sha512), &alg_id::ECDSA_SHA512),
+        (certificate("ed25519"), ed25519, SignatureScheme::Ed25519, &alg_id::ED25519),
+    ];
+    for (anchor, key, scheme, algorithm) in cases {
+        let trust = ChainTrust::new(vec![anchor.clone()], BoundName::common_name(NAME)).unwrap();
+        let leaf = issued_by(&anchor, &*key, scheme, algorithm);
+        assert_eq!(verdict(std::slice::from_ref(&leaf), trust.clone()), Ok(leaf.clone()), "{scheme}");
+        let mut forged = leaf.der().to_vec();
+        *forged.last_mut().unwrap() ^= 1;
+        let forged = Certificate::from_der(forged).unwrap();
+        assert_eq!(verdict(&[forged], trust).unwrap_err().code(), "TRUST_CHAIN", "{scheme}");
+    }
+    // SHA-1 vouches for nothing.
+    let sha1 = [0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 5, 5, 0];
+    let scheme = SignatureScheme::RsaPkcs1v15(DigestAlgorithm::Sha1);
+    let leaf = issued_by(&root, &*worked_key("ca"), scheme, &sha1);
+    let trust = ChainTrust::new(vec![root], BoundName::common_name(NAME)).unwrap();
+    assert_eq!(verdict(&[leaf], trust).unwrap_err().code(), "TRUST_CHAIN");
+}

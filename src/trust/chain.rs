@@ -237,15 +237,23 @@ struct Bridge {
 
 /// Every scheme that certificates may be signed with.
 fn algorithms(provider: &CryptoProvider) -> Vec<Bridge> {
-    let rsa = SignatureScheme::RsaPkcs1v15;
-    [
-        (rsa(DigestAlgorithm::Sha256), alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA256),
-        (rsa(DigestAlgorithm::Sha384), alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA384),
-        (rsa(DigestAlgorithm::Sha512), alg_id::RSA_ENCRYPTION, alg_id::RSA_PKCS1_SHA512),
-    ]
-    .into_iter()
-    .map(|(scheme, key, signature)| Bridge { provider: provider.clone(), scheme, key, signature })
-    .collect()
+    use alg_id::{ECDSA_P256, ECDSA_P384, ECDSA_P521, ED25519, RSA_ENCRYPTION};
+    let mut known = vec![(SignatureScheme::Ed25519, ED25519, ED25519)];
+    for (digest, pkcs1, pss, ecdsa) in [
+        (DigestAlgorithm::Sha256, alg_id::RSA_PKCS1_SHA256, alg_id::RSA_PSS_SHA256, alg_id::ECDSA_SHA256),
+        (DigestAlgorithm::Sha384, alg_id::RSA_PKCS1_SHA384, alg_id::RSA_PSS_SHA384, alg_id::ECDSA_SHA384),
+        (DigestAlgorithm::Sha512, alg_id::RSA_PKCS1_SHA512, alg_id::RSA_PSS_SHA512, alg_id::ECDSA_SHA512),
+    ] {
+        let probabilistic = SignatureScheme::rsa_pss(digest);
+        known.push((SignatureScheme::RsaPkcs1v15(digest), RSA_ENCRYPTION, pkcs1));
+        // Keys for any use of RSA, and keys for this one only (RFC 4055 section 1.2).
+        known.extend([(probabilistic, RSA_ENCRYPTION, pss), (probabilistic, pss, pss)]);
+        known.extend([ECDSA_P256, ECDSA_P384, ECDSA_P521].map(|curve| (SignatureScheme::Ecdsa(digest), curve, ecdsa)));
+    }
+    known
+        .into_iter()
+        .map(|(scheme, key, signature)| Bridge { provider: provider.clone(), scheme, key, signature })
+        .collect()
 }
 
 impl SignatureVerificationAlgorithm for Bridge {
