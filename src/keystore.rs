@@ -14,6 +14,8 @@ mod pem;
 mod pkcs12;
 mod private_key;
 #[cfg(feature = "pkcs12")]
+mod protect;
+#[cfg(feature = "pkcs12")]
 mod protected;
 
 use std::fmt;
@@ -22,6 +24,8 @@ use crate::certificate::Certificate;
 
 pub use error::KeyStoreError;
 pub use private_key::{KeyAlgorithm, PrivateKey};
+#[cfg(feature = "renewal")]
+pub(crate) use private_key::{from_p256_scalar, from_rsa_numbers};
 
 /// Nested elements of any structure that is read here.
 const DEPTH: usize = 24;

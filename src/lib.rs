@@ -125,6 +125,8 @@ mod profile;
 mod receipt;
 mod response;
 mod rollover;
+#[cfg(feature = "renewal")]
+mod renewal;
 mod smime;
 mod step;
 mod stored;
@@ -198,6 +200,8 @@ pub use rollover::{
 };
 #[cfg(feature = "tls")]
 pub use rustls;
+#[cfg(feature = "renewal")]
+pub use renewal::{Renewal, RenewalError};
 pub use smime::layer::Layer;
 pub use smime::mic::{Mic, MicScope};
 pub use step::{KeyRequest, Pending, Step};

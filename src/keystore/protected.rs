@@ -11,7 +11,8 @@ use crate::crypto::password::{self, Hash, Purpose, Secret};
 
 mod scheme;
 
-use scheme::{Forms, Mac, Scheme};
+pub(super) use scheme::Forms;
+use scheme::{Mac, Scheme};
 
 /// Iterations of key derivation for all files of one store: some seconds. What programs write is 1 to 600,000 each.
 const MAX_COST: u64 = 10_000_000;
@@ -55,7 +56,7 @@ impl Opener {
         let scheme = Scheme::read(part, remedy, algorithm)?;
         for form in self.forms.of(&scheme) {
             charge(&mut self.left, part, scheme.cost())?;
-            if let Some(plain) = scheme.decrypt(form, data).filter(|plain| is_structure(plain)) {
+            if let Some(plain) = scheme.decrypt(form, data).filter(is_structure) {
                 return Ok(plain);
             }
         }
@@ -86,7 +87,7 @@ impl Opener {
         let salt = iv.get(..8).unwrap_or_default();
         for form in &self.forms.octets {
             let key = password::openssl(form, salt, cipher.key_len());
-            if let Some(plain) = cipher.decrypt(&key, &iv, data).filter(|plain| is_structure(plain)) {
+            if let Some(plain) = cipher.decrypt(&key, &iv, data).filter(is_structure) {
                 return Ok(plain);
             }
         }
@@ -111,14 +112,14 @@ fn is_structure(plain: &Zeroizing<Vec<u8>>) -> bool {
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() % 2 != 0 || digits.len() > 64 {
+    if !digits.len().is_multiple_of(2) || digits.len() > 64 {
         return None;
     }
     let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     digits.as_chunks::<2>().0.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
 
-/// For tests and writers: what a MAC of PKCS #12 is.
+/// The MAC of PKCS #12 (RFC 7292 appendix B.3).
 pub(super) fn pkcs12_mac(hash: Hash, password: &[u8], salt: &[u8], iterations: u32, data: &[u8]) -> Vec<u8> {
     let key = password::pkcs12(hash, Purpose::Mac, password, salt, iterations, hash.output_len());
     password::hmac(hash, &key, data)

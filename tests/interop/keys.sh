@@ -237,8 +237,11 @@ all_certificates
 echo "$(wc -l <"$table") files made"
 [[ -z "$files_only" ]] || exit 0
 
-need cargo
-driver="$root/target/release/examples/key_files"
-(cd "$root" && timeout 1800 cargo build --quiet --release --example key_files --features pkcs12,renewal)
+driver="${AS2_INTEROP_KEY_FILES:-}"
+if [[ -z "$driver" ]]; then
+    need cargo
+    (cd "$root" && timeout 1800 cargo build --quiet --example key_files --features full)
+    driver="$root/target/debug/examples/key_files"
+fi
 ours check "$out" || fail "files are not read as they should be"
 check_exports

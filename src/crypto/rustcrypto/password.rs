@@ -4,7 +4,7 @@
 
 use aes::{Aes128, Aes192, Aes256};
 use cbc::cipher::{
-    Array, Block, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit,
+    Array, Block, BlockCipherDecrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit, KeyIvInit,
 };
 use des::{Des, TdesEde2, TdesEde3};
 use hmac::{Hmac, Mac};
@@ -86,6 +86,13 @@ pub(crate) fn hmac(hash: Hash, key: &[u8], data: &[u8]) -> Vec<u8> {
 pub(crate) fn pbkdf2(hash: Hash, password: &[u8], salt: &[u8], iterations: u32, length: usize) -> Secret {
     let mut key = Zeroizing::new(vec![0; length]);
     with_hash!(hash, pbkdf2_hmac(password, salt, iterations, &mut key));
+    key
+}
+
+/// The key that is written with: PBKDF2 with HMAC-SHA-256.
+pub(crate) fn pbkdf2_sha256(password: &[u8], salt: &[u8], iterations: u32) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    pbkdf2_hmac::<Sha256>(password, salt, iterations, &mut *key);
     key
 }
 
@@ -244,15 +251,14 @@ fn decrypt<C: BlockCipherDecrypt>(cipher: C, iv: &[u8], data: &[u8]) -> Option<S
     Some(plain)
 }
 
-/// Pads and encrypts with AES-256 in CBC mode; `None` if key or IV have the wrong length.
-pub(crate) fn encrypt_aes256(key: &[u8], iv: &[u8], data: &[u8]) -> Option<Vec<u8>> {
-    let cipher = Aes256::new_from_slice(key).ok()?;
-    let mut mode = cbc::Encryptor::inner_iv_slice_init(cipher, iv).ok()?;
+/// Pads and encrypts with AES-256 in CBC mode.
+pub(crate) fn encrypt_aes256(key: &[u8; 32], iv: &[u8; 16], data: &[u8]) -> Vec<u8> {
+    let mut mode = cbc::Encryptor::<Aes256>::new(key.into(), iv.into());
     let padding = 16 - data.len() % 16;
     let mut out = Vec::with_capacity(data.len() + padding);
     out.extend_from_slice(data);
-    out.resize(data.len() + padding, u8::try_from(padding).ok()?);
+    out.resize(data.len() + padding, u8::try_from(padding).unwrap_or(16));
     let (blocks, _): (&mut [Block<Aes256>], _) = Array::slice_as_chunks_mut(&mut out);
     mode.encrypt_blocks(blocks);
-    Some(out)
+    out
 }

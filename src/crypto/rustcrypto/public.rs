@@ -48,3 +48,13 @@ pub(crate) fn x25519(scalar: &[u8]) -> Option<Vec<u8>> {
     let scalar: [u8; 32] = scalar.try_into().ok()?;
     Some(x25519_dalek::PublicKey::from(&x25519_dalek::StaticSecret::from(scalar)).to_bytes().to_vec())
 }
+
+/// An ECDSA signature on P-256 (RFC 3279 section 2.2.3) by a key in PKCS #8.
+#[cfg(feature = "renewal")]
+pub(crate) fn sign_p256(pkcs8: &[u8], digest: &[u8]) -> Option<Vec<u8>> {
+    use p256::ecdsa::signature::hazmat::PrehashSigner;
+    use p256::pkcs8::DecodePrivateKey;
+    let key = p256::ecdsa::SigningKey::from_pkcs8_der(pkcs8).ok()?;
+    let signature: p256::ecdsa::DerSignature = key.sign_prehash(digest).ok()?;
+    Some(signature.as_bytes().to_vec())
+}

@@ -21,7 +21,7 @@ const MAX_SALT: usize = 1024;
 const MAX_SCRYPT_OCTETS: u64 = 64 << 20;
 
 /// The octet strings that programs make of one password, the usual one first.
-pub(super) struct Forms {
+pub(in crate::keystore) struct Forms {
     /// For PBES1, PBES2 and PEM: UTF-8, or Latin-1 where a program knows no other.
     pub(super) octets: Vec<Secret>,
     /// For PKCS #12: a BMPString with two final zeros (RFC 7292 appendix B.1). OpenSSL before 1.1 widens every octet.
@@ -30,7 +30,7 @@ pub(super) struct Forms {
 }
 
 impl Forms {
-    pub(super) fn new(password: &str) -> Self {
+    pub(in crate::keystore) fn new(password: &str) -> Self {
         let utf8 = Zeroizing::new(password.as_bytes().to_vec());
         let latin: Option<Vec<u8>> = password.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect();
         let wide = |units: &mut dyn Iterator<Item = u16>| -> Secret {
@@ -47,8 +47,13 @@ impl Forms {
         Self { octets, bmp }
     }
 
+    /// What is written: a BMPString, that of the empty password being two zeros.
+    pub(in crate::keystore) fn written(&self) -> &[u8] {
+        self.bmp.first().map(|form| form.as_slice()).unwrap_or_default()
+    }
+
     pub(super) fn of(&self, scheme: &Scheme) -> &[Secret] {
-        if matches!(scheme.kdf, Kdf::Pkcs12 { .. }) { &self.bmp } else { &self.octets }
+        if matches!(scheme.kdf, Kdf::Pkcs12) { &self.bmp } else { &self.octets }
     }
 
     pub(super) fn of_mac(&self, mac: &Mac) -> &[Secret] {
@@ -122,7 +127,7 @@ impl Scheme {
                 cipher.decrypt(&password::pbkdf2(hash, form, salt, *iterations, length), &self.iv, data)
             }
             Kdf::Scrypt { log_n, r, p } => {
-                cipher.decrypt(&*password::scrypt(form, salt, log_n, r, p, length)?, &self.iv, data)
+                cipher.decrypt(&password::scrypt(form, salt, log_n, r, p, length)?, &self.iv, data)
             }
             Kdf::Pbkdf1 { hash } => {
                 let derived = password::pbkdf1(hash, form, salt, *iterations);
