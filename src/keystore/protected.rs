@@ -124,3 +124,51 @@ pub(super) fn pkcs12_mac(hash: Hash, password: &[u8], salt: &[u8], iterations: u
     let key = password::pkcs12(hash, Purpose::Mac, password, salt, iterations, hash.output_len());
     password::hmac(hash, &key, data)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cms::write::tlv;
+
+    const KEY: &[u8] = include_bytes!("../../tests/vectors/keys/pbes2-aes-256-cbc.der");
+
+    fn content(file: &[u8]) -> &[u8] {
+        Cursor::new(file, DEPTH).expect(ber::SEQUENCE, "a key").unwrap().content
+    }
+
+    #[test]
+    fn all_keys_share_one_budget() {
+        let mut opener = Opener { left: 5000, ..Opener::new(Some("secret")) };
+        assert!(opener.encrypted_key(content(KEY)).is_ok());
+        assert!(opener.encrypted_key(content(KEY)).is_ok());
+        assert_eq!(opener.left, 5000 - 2 * 2048);
+        let error = opener.encrypted_key(content(KEY)).unwrap_err();
+        assert!(matches!(error, KeyStoreError::TooExpensive { cost: 2048, .. }), "{error}");
+    }
+
+    #[test]
+    fn parameters_that_are_not_supported_name_the_algorithm_and_a_remedy() {
+        // pbeWithSHAAnd128BitRC4 (RFC 7292 appendix C)
+        let oid = tlv(ber::OID, &[b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01\x01"]);
+        let file = tlv(ber::SEQUENCE, &[&tlv(ber::SEQUENCE, &[&oid]), &tlv(ber::OCTET_STRING, &[&[0; 8]])]);
+        let error = Opener::new(Some("secret")).encrypted_key(content(&file)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the private key uses the algorithm 1.2.840.113549.1.12.1.1, which is not supported; convert the file: \
+             openssl pkcs8 -in FILE -topk8 -v2 aes-256-cbc -out NEW-FILE"
+        );
+    }
+
+    #[test]
+    fn headers_of_encrypted_sections_may_be_anything() {
+        for dek in ["", "AES-256-CBC", "AES-256-CBC,", "AES-256-CBC,00", "AES-256-CBC,zz", "CAMELLIA-128-CBC,00", ",", "DES-CBC,000"] {
+            let error = Opener::new(Some("secret")).encrypted_section(dek, &[0; 16]).unwrap_err();
+            assert_eq!(error.code(), "KEYSTORE_UNSUPPORTED", "{dek}");
+        }
+        let iv = format!("AES-256-CBC,{}", "00".repeat(16));
+        for data in [&[][..], &[0; 15], &[0; 16]] {
+            let error = Opener::new(Some("secret")).encrypted_section(&iv, data).unwrap_err();
+            assert_eq!(error.code(), "KEYSTORE_PASSWORD");
+        }
+    }
+}

@@ -170,6 +170,9 @@ all_certificates() {
     ssl crl2pkcs7 -nocrl -certfile chain.crt -out "$out/chain.p7b.pem" && expect chain.p7b.pem - "$chain"
     ssl crl2pkcs7 -nocrl -certfile chain.crt -outform DER -out "$out/chain.p7b" && expect chain.p7b - "$chain"
     odd_certificates
+    ssl req -x509 -key rsa.key -days 9000 -subj "/DC=example/DC=files/OU=one/OU=two/CN=repeated" \
+        -out "$out/repeated-names.pem"
+    expect repeated-names.pem - "-+(repeated)"
     ssl req -new -key rsa.key -subj /CN=request -out "$out/request.pem" && expect request.pem - nothing
 }
 

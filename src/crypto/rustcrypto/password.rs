@@ -262,3 +262,60 @@ pub(crate) fn encrypt_aes256(key: &[u8; 32], iv: &[u8; 16], data: &[u8]) -> Vec<
     mode.encrypt_blocks(blocks);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::tests::hex;
+
+    /// RFC 6070 section 2 and RFC 7914 section 11.
+    #[test]
+    fn pbkdf2_known_answers() {
+        let key = pbkdf2(Hash::Sha1, b"password", b"salt", 4096, 20);
+        assert_eq!(*key, hex("4b007901b765489abead49d926f721d065a429c1"));
+        let key = pbkdf2(Hash::Sha256, b"passwd", b"salt", 1, 64);
+        assert_eq!(key[..32], hex("55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc")[..]);
+        assert_eq!(*pbkdf2_sha256(b"passwd", b"salt", 1), key[..32]);
+    }
+
+    /// RFC 7914 section 12.
+    #[test]
+    fn scrypt_known_answer_and_bad_parameters() {
+        let key = scrypt(b"", b"", 4, 1, 1, 64).unwrap();
+        assert_eq!(key[..16], hex("77d6576238657b203b19ca42c18a0497")[..]);
+        for (log_n, r, p) in [(64, 1, 1), (4, 0, 1), (4, 1, 0)] {
+            assert!(scrypt(b"", b"", log_n, r, p, 64).is_none());
+        }
+    }
+
+    /// BouncyCastle 1.72, PKCS12ParametersGenerator.
+    #[test]
+    fn pkcs12_known_answers() {
+        let password = hex("0073006d006500670000");
+        let salt = hex("0a58cf64530d823f");
+        let key = pkcs12(Hash::Sha1, Purpose::Key, &password, &salt, 1, 24);
+        assert_eq!(*key, hex("8aaae6297b6cb04642ab5b077851284eb7128f1a2a7fbca3"));
+        let iv = pkcs12(Hash::Sha1, Purpose::Iv, &password, &salt, 1, 8);
+        assert_eq!(*iv, hex("79993dfe048d3b76"));
+        let mac = pkcs12(Hash::Sha512, Purpose::Mac, &password, &salt, 1000, 150);
+        assert_eq!(mac[..8], hex("03d741f5949e0f87")[..]);
+        assert_eq!(mac[142..], hex("c80c842ce8f6a7d4")[..], "the third block");
+    }
+
+    #[test]
+    fn padding_that_does_not_come_out_is_refused() {
+        let (key, iv) = ([7; 32], [9; 16]);
+        for length in [0, 1, 15, 16, 17, 100] {
+            let data = vec![3; length];
+            let encrypted = encrypt_aes256(&key, &iv, &data);
+            assert_eq!(*Cipher::Aes256.decrypt(&key, &iv, &encrypted).unwrap(), data);
+            assert!(Cipher::Aes256.decrypt(&key, &iv, &encrypted[1..]).is_none());
+        }
+        assert!(Cipher::Aes256.decrypt(&key, &iv, &[]).is_none());
+        assert!(Cipher::Aes256.decrypt(&key[1..], &iv, &[0; 16]).is_none());
+        assert!(Cipher::Aes256.decrypt(&key, &iv[1..], &[0; 16]).is_none());
+        for length in [0, 4, 129] {
+            assert!(Cipher::Rc2(length).decrypt(&vec![1; length.min(5)], &[0; 8], &[0; 8]).is_none());
+        }
+    }
+}
