@@ -69,13 +69,7 @@ fn check(folder: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn renew(
-    kind: &str,
-    store: &str,
-    password: &str,
-    new_password: &str,
-    folder: &Path,
-) -> Result<(), Box<dyn Error>> {
+fn renew(kind: &str, store: &str, password: &str, new_password: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     let store = KeyStore::read(&fs::read(store)?, Some(password))?;
     let old = store.entry(None)?;
     let predecessor = old.certificate().ok_or("the key has no certificate")?;

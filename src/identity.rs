@@ -122,7 +122,10 @@ impl OwnCertificate {
 impl Identity {
     /// Starts an identity that computes with `provider`.
     pub fn builder(provider: CryptoProvider) -> IdentityBuilder {
-        IdentityBuilder { inner: Inner { provider, signing: Vec::new(), decrypting: Vec::new(), notes: Vec::new() } }
+        IdentityBuilder {
+            inner: Inner { provider, signing: Vec::new(), decrypting: Vec::new(), notes: Vec::new() },
+            weak_keys_allowed: false,
+        }
     }
 
     /// The certificate that we sign with at `now`, unless the agreement with a partner names another one: of those
@@ -213,6 +216,7 @@ impl fmt::Debug for Identity {
 #[must_use]
 pub struct IdentityBuilder {
     inner: Inner,
+    weak_keys_allowed: bool,
 }
 
 impl IdentityBuilder {
@@ -254,12 +258,19 @@ impl IdentityBuilder {
         self
     }
 
-    /// Checks that each key belongs to its certificate.
+    /// Takes RSA keys of fewer than 2048 bits, down to 1024. Without it they are refused: they no longer protect
+    /// anything, and serve only until a partner's old product is replaced.
+    pub fn allow_weak_keys(mut self) -> Self {
+        self.weak_keys_allowed = true;
+        self
+    }
+
+    /// Checks that each key belongs to its certificate and is long enough.
     ///
     /// # Errors
     /// [`SetupError::KeyMismatch`] if a certificate holds another public key; [`SetupError::NoSigningKey`] if a
     /// signing key comes without certificate; [`SetupError::DuplicateName`] if two signing or two decrypting keys have
-    /// the same name.
+    /// the same name; [`SetupError::WeakKey`] for an RSA key of fewer than 2048 bits.
     pub fn build(mut self) -> Result<Identity, SetupError> {
         for signing in &self.inner.signing {
             let leaf = signing.leaf().ok_or(SetupError::NoSigningKey)?;
@@ -270,6 +281,11 @@ impl IdentityBuilder {
         }
         check_names(self.inner.signing.iter().map(|signing| &*signing.name))?;
         check_names(self.inner.decrypting.iter().map(|own| &*own.name))?;
+        if !self.weak_keys_allowed {
+            let signing = self.inner.signing.iter().filter_map(Signing::leaf);
+            let decrypting = self.inner.decrypting.iter().map(|own| &own.certificate);
+            signing.chain(decrypting).try_for_each(SetupError::check_strength)?;
+        }
         self.inner.notes = self.inner.unfit();
         Ok(Identity { inner: Arc::new(self.inner) })
     }

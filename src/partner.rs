@@ -73,6 +73,7 @@ impl Partner {
                 revocation: None,
                 notes: Vec::new(),
             },
+            weak_keys_allowed: false,
         }
     }
 
@@ -175,6 +176,7 @@ impl fmt::Debug for Partner {
 #[must_use]
 pub struct PartnerBuilder {
     inner: Inner,
+    weak_keys_allowed: bool,
 }
 
 impl PartnerBuilder {
@@ -221,18 +223,30 @@ impl PartnerBuilder {
         self
     }
 
+    /// Takes certificates with RSA keys of fewer than 2048 bits, down to 1024. Without it they are refused: anybody
+    /// with means can read what is encrypted to them, and sign in the partner's name.
+    pub fn allow_weak_keys(mut self) -> Self {
+        self.weak_keys_allowed = true;
+        self
+    }
+
     /// Checks the agreement as a whole.
     ///
     /// # Errors
-    /// [`SetupError::Contradictions`] with every contradiction that was found, not only the first.
+    /// [`SetupError::Contradictions`] with every contradiction that was found, not only the first;
+    /// [`SetupError::WeakKey`] for an RSA key of fewer than 2048 bits.
     pub fn build(mut self) -> Result<Partner, SetupError> {
         self.inner.notes = check::notes(&self.inner);
         let found = check::contradictions(&self.inner);
-        if found.is_empty() {
-            Ok(Partner { inner: Arc::new(self.inner) })
-        } else {
-            Err(SetupError::Contradictions(found))
+        if !found.is_empty() {
+            return Err(SetupError::Contradictions(found));
         }
+        if !self.weak_keys_allowed {
+            let encryption = self.inner.encryption.iter().map(|own| &own.certificate);
+            let verification = self.inner.verification.iter().map(|own| &own.certificate);
+            encryption.chain(verification).try_for_each(SetupError::check_strength)?;
+        }
+        Ok(Partner { inner: Arc::new(self.inner) })
     }
 }
 

@@ -12,10 +12,8 @@ use crate::algorithm::{DigestAlgorithm, SignatureScheme};
 use crate::certificate::{Certificate, CertificateError};
 use crate::cms::ber::{self, Cursor};
 use crate::cms::write::tlv;
-use crate::crypto::{CryptoError, CryptoProvider, KeyError, LoadKeyError, SignRequest, generate, public};
-use crate::keystore::{
-    KeyAlgorithm, KeyEntry, KeyStoreError, PrivateKey, from_p256_scalar, from_rsa_numbers,
-};
+use crate::crypto::{CryptoError, CryptoProvider, KeyError, LoadKeyError, SignRequest, generate};
+use crate::keystore::{KeyAlgorithm, KeyEntry, KeyStoreError, PrivateKey, from_p256_scalar, from_rsa_numbers};
 
 /// Sizes of new RSA keys in bits.
 const RSA_SIZES: [usize; 3] = [2048, 3072, 4096];
@@ -153,7 +151,7 @@ impl<'a> Renewal<'a> {
             }
             KeyChoice::Rsa(bits) => PrivateKey::generate_rsa(bits, provider)?,
             KeyChoice::P256 => PrivateKey::generate_p256(provider)?,
-            KeyChoice::LikeBefore => match self.predecessor.rsa_bits() {
+            KeyChoice::LikeBefore => match self.predecessor.key_kind().rsa_bits() {
                 Some(bits) => PrivateKey::generate_rsa(like(bits), provider)?,
                 None => PrivateKey::generate_p256(provider)?,
             },
@@ -171,15 +169,11 @@ impl<'a> Renewal<'a> {
         let template = self.template(key, provider, now)?;
         let tbs = self.name(&template, key).map_err(|error| RenewalError::Form(error.to_string()))?;
         let digest = provider.digest(DigestAlgorithm::Sha256, &tbs)?;
-        let signature = match key.algorithm() {
-            KeyAlgorithm::Rsa { .. } => {
-                let scheme = SignatureScheme::RsaPkcs1v15(DigestAlgorithm::Sha256);
-                key.clone().into_signing()?.sign(&SignRequest::new(scheme, digest))?
-            }
-            KeyAlgorithm::P256 => public::sign_p256(key.to_pkcs8_der().as_bytes(), digest.as_bytes())
-                .ok_or(KeyError::Unsupported)?,
-            other => return Err(RenewalError::Algorithm(other.clone())),
+        let scheme = match key.algorithm() {
+            KeyAlgorithm::Rsa { .. } => SignatureScheme::RsaPkcs1v15(DigestAlgorithm::Sha256),
+            _ => SignatureScheme::Ecdsa(DigestAlgorithm::Sha256),
         };
+        let signature = key.clone().into_signing()?.sign(&SignRequest::new(scheme, digest))?;
         let outer = Cursor::new(&template, DEPTH).expect(ber::SEQUENCE, "a certificate");
         let algorithm = outer.and_then(|outer| {
             let mut parts = Cursor::new(outer.content, DEPTH);
@@ -193,12 +187,7 @@ impl<'a> Renewal<'a> {
     }
 
     /// A certificate with everything but the names and the signature.
-    fn template(
-        &self,
-        key: &PrivateKey,
-        provider: &CryptoProvider,
-        now: SystemTime,
-    ) -> Result<Vec<u8>, RenewalError> {
+    fn template(&self, key: &PrivateKey, provider: &CryptoProvider, now: SystemTime) -> Result<Vec<u8>, RenewalError> {
         let (algorithm, second_use) = match key.algorithm() {
             KeyAlgorithm::Rsa { .. } => (&PKCS_RSA_SHA256, KeyUsagePurpose::KeyEncipherment),
             KeyAlgorithm::P256 => (&PKCS_ECDSA_P256_SHA256, KeyUsagePurpose::KeyAgreement),

@@ -127,7 +127,8 @@ fn a_provider_without_randomness_issues_and_writes_nothing() {
 fn what_is_written_is_read_again() {
     let store = KeyStore::read(&file("openssl3.p12"), Some("secret")).unwrap();
     let whole = store.entry(None).unwrap();
-    for (alias, password) in [(Some("Größe".to_owned()), "Grüße€𝄞"), (None, ""), (Some("as2".to_owned()), "secret")] {
+    for (alias, password) in [(Some("Größe".to_owned()), "Grüße€𝄞"), (None, ""), (Some("as2".to_owned()), "secret")]
+    {
         let entry = KeyEntry::new(alias.clone(), whole.chain().to_vec(), whole.key().clone());
         let written = entry.to_pkcs12(password, &provider()).unwrap();
         let read = KeyStore::read(&written, Some(password)).unwrap();

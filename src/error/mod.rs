@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use crate::algorithm::SignatureScheme;
+use crate::certificate::Certificate;
 use crate::crypto::{CryptoError, KeyError};
 use crate::mime::Error as MimeError;
 use crate::name::NameError;
@@ -44,6 +45,17 @@ pub enum SetupError {
         /// Subject of the certificate.
         subject: String,
     },
+    /// An RSA key is shorter than 2048 bits, and nobody has allowed that.
+    #[error(
+        "the RSA key of {subject} has {bits} bits, fewer than 2048: renew it, or call `allow_weak_keys` for a partner \
+         who cannot"
+    )]
+    WeakKey {
+        /// Subject of the certificate.
+        subject: String,
+        /// Bits of the modulus.
+        bits: usize,
+    },
     /// The agreement contradicts itself.
     #[error("the agreement cannot work: {}", listed(.0))]
     Contradictions(Vec<Contradiction>),
@@ -78,11 +90,20 @@ impl SetupError {
             Self::NoSigningKey => "NO_SIGNING_KEY",
             Self::NotASigningKey { .. } => "NOT_A_SIGNING_KEY",
             Self::NoKeyIdentifier { .. } => "NO_KEY_IDENTIFIER",
+            Self::WeakKey { .. } => "WEAK_KEY",
             Self::Contradictions(_) => "PROFILE_CONTRADICTION",
             Self::DuplicateName(_) => "KEY_NAME_DUPLICATE",
             Self::UnknownSigningKey { .. } => "SIGNING_KEY_UNKNOWN",
             Self::NoActiveSigningKey { .. } => "SIGNING_KEY_INACTIVE",
             Self::Certificate(fault) => fault.code(),
+        }
+    }
+
+    /// RSA keys below 2048 bits are a matter of explicit consent (SP 800-131A).
+    pub(crate) fn check_strength(certificate: &Certificate) -> Result<(), Self> {
+        match certificate.key_kind().rsa_bits() {
+            Some(bits) if bits < 2048 => Err(Self::WeakKey { subject: certificate.subject().to_owned(), bits }),
+            _ => Ok(()),
         }
     }
 }

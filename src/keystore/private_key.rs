@@ -13,7 +13,8 @@ use crate::certificate::Certificate;
 use crate::cms::ber::{self, Cursor, Element};
 use crate::cms::write::{integer, oid as write_oid, tlv};
 use crate::cms::{Error, oid, read_oid};
-use crate::crypto::public::{self, Curve};
+use crate::algorithm::EcCurve;
+use crate::crypto::public::x25519;
 use crate::crypto::{
     DecryptingKey, EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, SecretBytes, SigningKey, X25519PrivateKey,
 };
@@ -21,9 +22,6 @@ use crate::identity::same_key;
 
 const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 const X25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.110");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
@@ -120,7 +118,9 @@ impl PrivateKey {
                 Arc::new(EcPrivateKey::from_pkcs8_der(der)?)
             }
             KeyAlgorithm::Ed25519 => Arc::new(Ed25519PrivateKey::from_pkcs8_der(der)?),
-            _ => Arc::new(RsaPrivateKey::from_pkcs8_der(der)?),
+            KeyAlgorithm::Rsa { .. } | KeyAlgorithm::RsaPss => Arc::new(RsaPrivateKey::from_pkcs8_der(der)?),
+            KeyAlgorithm::X25519 => return Err(LoadKeyError::Algorithm(X25519.to_string())),
+            KeyAlgorithm::Other(oid) => return Err(LoadKeyError::Algorithm(oid)),
         })
     }
 
@@ -289,52 +289,56 @@ fn from_ec_scalar(
     told: Option<&[u8]>,
 ) -> Result<PrivateKey, KeyStoreError> {
     let algorithm = tlv(ber::SEQUENCE, &[&write_oid(&EC_PUBLIC_KEY), &write_oid(&curve_oid)]);
-    let (kind, curve) = match curve_oid {
-        P256 => (KeyAlgorithm::P256, Some(Curve::P256)),
-        P384 => (KeyAlgorithm::P384, Some(Curve::P384)),
-        P521 => (KeyAlgorithm::P521, Some(Curve::P521)),
-        unknown => (KeyAlgorithm::Other(unknown.to_string()), None),
-    };
-    let (scalar, point) = match curve {
-        Some(curve) => {
-            let scalar = padded(scalar, curve.scalar_len())?;
-            let point = curve.public_point(&scalar).ok_or(KeyStoreError::Key("the number of the EC key"))?;
-            let point = [&[0], &*point].concat();
-            // Compressed points are for others to compare.
-            if told.is_some_and(|told| told.len() == point.len() && told != point) {
-                return Err(KeyStoreError::Key("the public point does not belong to the EC key"));
-            }
-            (scalar, Some(point))
+    let (kind, length) = match EcCurve::from_oid(&curve_oid) {
+        Some(EcCurve::P256) => (KeyAlgorithm::P256, 32),
+        Some(EcCurve::P384) => (KeyAlgorithm::P384, 48),
+        Some(EcCurve::P521) => (KeyAlgorithm::P521, 66),
+        None => {
+            let kind = KeyAlgorithm::Other(curve_oid.to_string());
+            let point = told.map(|told| tlv(ber::BIT_STRING, &[told]));
+            let mut key = wrapped(kind, &algorithm, &ec_private(scalar, point.as_deref()), Vec::new());
+            key.public_key = point.map(|point| tlv(ber::SEQUENCE, &[&algorithm, &point]));
+            return Ok(key);
         }
-        None => (Zeroizing::new(scalar.to_vec()), told.map(<[u8]>::to_vec)),
     };
-    let point = point.map(|point| tlv(ber::BIT_STRING, &[&point]));
-    let public = point.as_ref().map(|point| tlv(ber::CONTEXT_1_CONSTRUCTED, &[point])).unwrap_or_default();
-    let secret = Zeroizing::new(tlv(ber::OCTET_STRING, &[&scalar]));
-    let private = Zeroizing::new(tlv(ber::SEQUENCE, &[&integer(1), &secret, &public]));
-    let public_key = point.map(|point| tlv(ber::SEQUENCE, &[&algorithm, &point]));
-    let mut key = wrapped(kind, &algorithm, &private, Vec::new());
-    key.public_key = public_key;
-    Ok(key)
+    let scalar = padded(scalar, length)?;
+    let told = told.map(|told| tlv(ber::BIT_STRING, &[told]));
+    let bare = wrapped(kind.clone(), &algorithm, &ec_private(&scalar, told.as_deref()), Vec::new());
+    let loaded = EcPrivateKey::from_pkcs8_der(bare.pkcs8.as_bytes())
+        .map_err(|_| KeyStoreError::Key("the number of the EC key, or its public point"))?;
+    let public_key = loaded.public_key().to_vec();
+    let mut parts = Cursor::new(sequence(&public_key)?, DEPTH);
+    parts.expect(ber::SEQUENCE, "an algorithm").map_err(damaged)?;
+    let point = parts.expect(ber::BIT_STRING, "a public point").map_err(damaged)?.raw;
+    Ok(wrapped(kind, &algorithm, &ec_private(&scalar, Some(point)), public_key.clone()))
+}
+
+/// ECPrivateKey without the curve, which stands outside (RFC 5915 section 3).
+fn ec_private(scalar: &[u8], point: Option<&[u8]>) -> Secret {
+    let secret = Zeroizing::new(tlv(ber::OCTET_STRING, &[scalar]));
+    let public = point.map(|point| tlv(ber::CONTEXT_1_CONSTRUCTED, &[point])).unwrap_or_default();
+    Zeroizing::new(tlv(ber::SEQUENCE, &[&integer(1), &secret, &public]))
 }
 
 /// The key of a number on P-256.
 #[cfg(feature = "renewal")]
 pub(crate) fn from_p256_scalar(scalar: &[u8]) -> Result<PrivateKey, KeyStoreError> {
-    from_ec_scalar(P256, scalar, None)
+    from_ec_scalar(EcCurve::P256.oid(), scalar, None)
 }
 
 /// Keys of RFC 8410: an OCTET STRING of 32 octets in the OCTET STRING.
 fn edwards(kind: KeyAlgorithm, oid: ObjectIdentifier, private: &[u8]) -> Result<PrivateKey, KeyStoreError> {
     const SIZE: KeyStoreError = KeyStoreError::Key("the key has not 32 octets");
     let seed = Cursor::new(private, DEPTH).expect(ber::OCTET_STRING, "a key of 32 octets").map_err(damaged)?;
-    let point = match kind {
-        KeyAlgorithm::Ed25519 => public::ed25519(seed.content).ok_or(SIZE)?,
-        _ => public::x25519(seed.content).ok_or(SIZE)?,
-    };
     let algorithm = tlv(ber::SEQUENCE, &[&write_oid(&oid)]);
-    let public_key = tlv(ber::SEQUENCE, &[&algorithm, &bits(&point)]);
-    Ok(wrapped(kind, &algorithm, seed.raw, public_key))
+    let mut key = wrapped(kind, &algorithm, seed.raw, Vec::new());
+    key.public_key = Some(match key.algorithm {
+        KeyAlgorithm::Ed25519 => {
+            Ed25519PrivateKey::from_pkcs8_der(key.pkcs8.as_bytes()).map_err(|_| SIZE)?.public_key().to_vec()
+        }
+        _ => tlv(ber::SEQUENCE, &[&algorithm, &bits(&x25519(seed.content).ok_or(SIZE)?)]),
+    });
+    Ok(key)
 }
 
 /// PrivateKeyInfo around a key.

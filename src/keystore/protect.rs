@@ -63,8 +63,12 @@ impl KeyEntry {
 
         let own = self.attributes();
         let attributes = std::iter::once(own.as_slice()).chain(std::iter::repeat(&[][..]));
-        let bags: Vec<u8> =
-            self.chain().iter().zip(attributes).flat_map(|(one, attributes)| certificate_bag(one, attributes)).collect();
+        let bags: Vec<u8> = self
+            .chain()
+            .iter()
+            .zip(attributes)
+            .flat_map(|(one, attributes)| certificate_bag(one, attributes))
+            .collect();
         let certificates = encrypted_data(&tlv(ber::SEQUENCE, &[&bags]), password, provider)?;
 
         let safe = tlv(ber::SEQUENCE, &[&certificates, &keys]);
@@ -74,16 +78,14 @@ impl KeyEntry {
 
     /// What key and certificate have in common: the name, and the fingerprint of the certificate.
     fn attributes(&self) -> Vec<u8> {
-        let attribute = |kind: &ObjectIdentifier, value: &[u8]| {
-            tlv(ber::SEQUENCE, &[&oid(kind), &tlv(ber::SET, &[value])])
-        };
+        let attribute =
+            |kind: &ObjectIdentifier, value: &[u8]| tlv(ber::SEQUENCE, &[&oid(kind), &tlv(ber::SET, &[value])]);
         let name = self.alias().map(|alias| {
             let units: Vec<u8> = alias.encode_utf16().flat_map(u16::to_be_bytes).collect();
             attribute(&FRIENDLY_NAME, &tlv(BMP_STRING, &[&units]))
         });
-        let id = self.certificate().map(|leaf| {
-            attribute(&LOCAL_KEY_ID, &tlv(ber::OCTET_STRING, &[&leaf.fingerprint()]))
-        });
+        let id =
+            self.certificate().map(|leaf| attribute(&LOCAL_KEY_ID, &tlv(ber::OCTET_STRING, &[&leaf.fingerprint()])));
         let mut all: Vec<_> = name.into_iter().chain(id).collect();
         all.sort();
         if all.is_empty() { Vec::new() } else { tlv(ber::SET, &[&all.concat()]) }

@@ -161,7 +161,16 @@ mod tests {
 
     #[test]
     fn headers_of_encrypted_sections_may_be_anything() {
-        for dek in ["", "AES-256-CBC", "AES-256-CBC,", "AES-256-CBC,00", "AES-256-CBC,zz", "CAMELLIA-128-CBC,00", ",", "DES-CBC,000"] {
+        for dek in [
+            "",
+            "AES-256-CBC",
+            "AES-256-CBC,",
+            "AES-256-CBC,00",
+            "AES-256-CBC,zz",
+            "CAMELLIA-128-CBC,00",
+            ",",
+            "DES-CBC,000",
+        ] {
             let error = Opener::new(Some("secret")).encrypted_section(dek, &[0; 16]).unwrap_err();
             assert_eq!(error.code(), "KEYSTORE_UNSUPPORTED", "{dek}");
         }

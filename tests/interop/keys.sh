@@ -173,6 +173,11 @@ all_certificates() {
     ssl req -x509 -key rsa.key -days 9000 -subj "/DC=example/DC=files/OU=one/OU=two/CN=repeated" \
         -out "$out/repeated-names.pem"
     expect repeated-names.pem - "-+(repeated)"
+    {
+        ssl req -x509 -newkey rsa:1024 -nodes -days 9000 -subj /CN=weak -keyout weak.key
+        cat weak.key
+    } >"$out/weak.pem"
+    expect weak.pem - "-=RSA 1024(weak)"
     ssl req -new -key rsa.key -subj /CN=request -out "$out/request.pem" && expect request.pem - nothing
 }
 
