@@ -9,11 +9,11 @@ use zeroize::Zeroizing;
 use super::certificates::armor;
 use super::integer::{encode, significant, small};
 use super::{DEPTH, KeyStore, KeyStoreError};
+use crate::algorithm::EcCurve;
 use crate::certificate::Certificate;
 use crate::cms::ber::{self, Cursor, Element};
 use crate::cms::write::{integer, oid as write_oid, tlv};
 use crate::cms::{Error, oid, read_oid};
-use crate::algorithm::EcCurve;
 use crate::crypto::public::x25519;
 use crate::crypto::{
     DecryptingKey, EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, SecretBytes, SigningKey, X25519PrivateKey,
