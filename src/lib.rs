@@ -123,10 +123,10 @@ mod pacing;
 mod partner;
 mod profile;
 mod receipt;
-mod response;
-mod rollover;
 #[cfg(feature = "renewal")]
 mod renewal;
+mod response;
+mod rollover;
 mod smime;
 mod step;
 mod stored;
@@ -195,13 +195,13 @@ pub use receipt::evidence::{Evidence, EvidenceError, EvidenceRecord, Proof};
 pub use receipt::incoming::IncomingMdn;
 pub use receipt::outcome::{Advice, Dispute, Outcome, SendOutcome};
 pub use receipt::pending::PendingReceipt;
+#[cfg(feature = "renewal")]
+pub use renewal::{Renewal, RenewalError};
 pub use rollover::{
     Observation, ObservedUse, RolloverEntry, RolloverReport, RolloverState, last_seen, rollover_report,
 };
 #[cfg(feature = "tls")]
 pub use rustls;
-#[cfg(feature = "renewal")]
-pub use renewal::{Renewal, RenewalError};
 pub use smime::layer::Layer;
 pub use smime::mic::{Mic, MicScope};
 pub use step::{KeyRequest, Pending, Step};

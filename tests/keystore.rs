@@ -240,7 +240,10 @@ fn keys_of_every_family_sign_for_an_identity() {
         assert!(PrivateKey::read(&file(name), None).unwrap().into_signing().is_ok(), "{name}");
     }
     let agreement = PrivateKey::read(&file("x25519.pem"), None).unwrap();
+    assert!(agreement.clone().into_decrypting().is_ok());
     assert_eq!(agreement.into_signing().err().map(|error| error.code()), Some("KEY_ALGORITHM"));
+    let signing = PrivateKey::read(&file("ed25519.pem"), None).unwrap();
+    assert_eq!(signing.into_decrypting().err().map(|error| error.code()), Some("KEY_ALGORITHM"));
 }
 
 #[test]

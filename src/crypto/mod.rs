@@ -25,8 +25,6 @@ pub(crate) use rustcrypto::generate;
 #[cfg(feature = "pkcs12")]
 pub(crate) use rustcrypto::password;
 #[cfg(feature = "rustcrypto")]
-pub(crate) use rustcrypto::public;
-#[cfg(feature = "rustcrypto")]
 pub use rustcrypto::{EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, X25519PrivateKey};
 pub use value::{DigestValue, Tag};
 pub use wrapper::{KeyWrap, KeyWrapper};

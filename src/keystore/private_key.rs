@@ -14,9 +14,9 @@ use crate::certificate::Certificate;
 use crate::cms::ber::{self, Cursor, Element};
 use crate::cms::write::{integer, oid as write_oid, tlv};
 use crate::cms::{Error, oid, read_oid};
-use crate::crypto::public::x25519;
 use crate::crypto::{
-    DecryptingKey, EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, SecretBytes, SigningKey, X25519PrivateKey,
+    DecryptingKey, EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, SecretBytes, SigningKey,
+    X25519PrivateKey,
 };
 use crate::identity::same_key;
 
@@ -129,13 +129,16 @@ impl PrivateKey {
     /// # Errors
     /// [`LoadKeyError`] if it is of an algorithm that this crate does not decrypt with, or of an unusable size.
     pub fn into_decrypting(self) -> Result<Arc<dyn DecryptingKey>, LoadKeyError> {
-        let pkcs8 = self.pkcs8.as_bytes();
+        let der = self.pkcs8.as_bytes();
         Ok(match self.algorithm {
+            KeyAlgorithm::Rsa { .. } => Arc::new(RsaPrivateKey::from_pkcs8_der(der)?),
             KeyAlgorithm::P256 | KeyAlgorithm::P384 | KeyAlgorithm::P521 => {
-                Arc::new(EcPrivateKey::from_pkcs8_der(pkcs8)?)
+                Arc::new(EcPrivateKey::from_pkcs8_der(der)?)
             }
-            KeyAlgorithm::X25519 => Arc::new(X25519PrivateKey::from_pkcs8_der(pkcs8)?),
-            _ => Arc::new(RsaPrivateKey::from_pkcs8_der(pkcs8)?),
+            KeyAlgorithm::X25519 => Arc::new(X25519PrivateKey::from_pkcs8_der(der)?),
+            KeyAlgorithm::RsaPss => return Err(LoadKeyError::Algorithm(RSA_PSS.to_string())),
+            KeyAlgorithm::Ed25519 => return Err(LoadKeyError::Algorithm(ED25519.to_string())),
+            KeyAlgorithm::Other(oid) => return Err(LoadKeyError::Algorithm(oid)),
         })
     }
 
@@ -306,7 +309,7 @@ fn from_ec_scalar(
     let bare = wrapped(kind.clone(), &algorithm, &ec_private(&scalar, told.as_deref()), Vec::new());
     let loaded = EcPrivateKey::from_pkcs8_der(bare.pkcs8.as_bytes())
         .map_err(|_| KeyStoreError::Key("the number of the EC key, or its public point"))?;
-    let public_key = loaded.public_key().to_vec();
+    let public_key = SigningKey::public_key(&loaded).to_vec();
     let mut parts = Cursor::new(sequence(&public_key)?, DEPTH);
     parts.expect(ber::SEQUENCE, "an algorithm").map_err(damaged)?;
     let point = parts.expect(ber::BIT_STRING, "a public point").map_err(damaged)?.raw;
@@ -336,7 +339,7 @@ fn edwards(kind: KeyAlgorithm, oid: ObjectIdentifier, private: &[u8]) -> Result<
         KeyAlgorithm::Ed25519 => {
             Ed25519PrivateKey::from_pkcs8_der(key.pkcs8.as_bytes()).map_err(|_| SIZE)?.public_key().to_vec()
         }
-        _ => tlv(ber::SEQUENCE, &[&algorithm, &bits(&x25519(seed.content).ok_or(SIZE)?)]),
+        _ => X25519PrivateKey::from_pkcs8_der(key.pkcs8.as_bytes()).map_err(|_| SIZE)?.public_key().to_vec(),
     });
     Ok(key)
 }

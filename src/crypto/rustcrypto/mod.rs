@@ -21,7 +21,6 @@ mod oaep;
 #[cfg(feature = "pkcs12")]
 pub(crate) mod password;
 mod pss;
-pub(crate) mod public;
 mod rsa;
 mod rsa_public;
 mod verify;
