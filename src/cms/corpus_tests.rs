@@ -19,7 +19,7 @@ use crate::smime::compress::{InflateBudget, inflate};
 #[cfg(feature = "legacy")]
 use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
 use crate::smime::fixtures::{corpus_rsa, decrypting, null, open, open_under, provider, read, terms, vector};
-use crate::smime::verify::{VerifyTerms, verify};
+use crate::smime::verify::verify;
 use crate::{AcceptTerms, Certificate, CipherAlgorithm, EcPrivateKey, Identity, Limits, SignatureFamily};
 
 macro_rules! corpus {

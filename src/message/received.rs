@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use crate::algorithm::DigestAlgorithm;
 use crate::announce::Announcement;
-use crate::certificate::{Certificate, CertificateUse};
+use crate::certificate::CertificateUse;
 use crate::error::{Answer, Exposure, ReceiveError, answer};
 use crate::headers::CONTENT_TRANSFER_ENCODING;
 use crate::identity::{Identity, OwnCertificate};

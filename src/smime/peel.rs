@@ -6,6 +6,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+mod policy;
+
 use crate::cms::content::{self, ContentInfo, ContentKind};
 use crate::cms::signed::SignedData;
 use crate::crypto::CryptoProvider;
@@ -19,7 +21,7 @@ use crate::mime::param::ContentType;
 use crate::mime::related::Document;
 use crate::mime::transfer::{TransferEncoding, decode, decode_der};
 use crate::note::Note;
-use crate::profile::{AcceptTerms, Requirement};
+use crate::profile::AcceptTerms;
 use crate::smime::compress::{InflateBudget, inflate, is_zlib, is_zlib_in_base64};
 use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
 use crate::smime::layer::{
@@ -476,23 +478,6 @@ impl Peel {
         value
             .map(|value| (Mic::new(value), scope))
             .ok_or_else(|| ReceiveError::UnsupportedMicAlgorithms(algorithm.to_string()))
-    }
-
-    fn check_policy(&self) -> Result<(), ReceiveError> {
-        let encrypted = self.trail.layers.iter().any(|layer| matches!(layer, Layer::Encrypted(..)));
-        let rules = [
-            (self.terms.accept.signature, self.trail.signature.is_some(), "signed"),
-            (self.terms.accept.encryption, encrypted, "encrypted"),
-        ];
-        for (rule, found, protection) in rules {
-            let verb = match (rule, found) {
-                (Requirement::Require, false) => "requires messages to be",
-                (Requirement::Forbid, true) => "forbids messages to be",
-                _ => continue,
-            };
-            return Err(ReceiveError::InsufficientSecurity { rule: format!("{verb} {protection}") });
-        }
-        Ok(())
     }
 }
 

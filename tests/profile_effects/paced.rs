@@ -110,7 +110,7 @@ fn refused(terms: &PartnerProfile) -> String {
     [401, 403, 200].map(|status| named(status, &answered(terms, status))).join(" ")
 }
 
-fn posted() -> PendingMdn {
+pub(crate) fn posted() -> PendingMdn {
     let json = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/pending_mdn.json")).unwrap();
     serde_json::from_slice(&json).unwrap()
 }
