@@ -293,7 +293,8 @@ impl Draft {
         self.mics = values.iter().map(Mic::new).collect();
         let (signing, notes) = self.us.usable_signing(&self.profile().certificates, self.now)?;
         let scheme = signing.scheme(digest, self.profile().send.rsa_signature)?;
-        (self.signed_with, self.notes) = (signing.own(), notes);
+        self.signed_with = signing.own();
+        self.notes.extend(notes);
         let terms = SignTerms { scheme, quirks: self.profile().quirks.clone(), now: self.now };
         Ok(Some(sign(pieces, &values, signing, self.us.provider(), terms)))
     }
