@@ -112,20 +112,27 @@ fn a_request_to_an_endpoint_without_terms_is_as_it_was_stored() {
 #[test]
 fn a_retry_sends_the_same_octets_under_a_fresh_token() {
     let partner = partner("[endpoint.auth]\nmethod.token.token = \"t\"\nrefreshable = true").unwrap();
-    let stored = stored(&partner).request;
+    let sent = stored(&partner);
     let current = RefCell::new("old");
     let attempt =
-        || partner.authorize(&stored, |_| Some(SecretBytes::new(current.borrow().as_bytes().to_vec()))).unwrap();
+        || partner.authorize(&sent.request, |_| Some(SecretBytes::new(current.borrow().as_bytes().to_vec()))).unwrap();
+    let mut delivery = Delivery::of_message();
+    delivery.sent(now());
     let first = attempt();
-    let mut state = AuthState::new();
-    let AuthStep::Refresh(secret) = state.refused(&partner.profile().endpoint.auth) else { panic!("one refresh") };
-    assert_eq!(secret.name(), "t");
+    let refused = http::Response::builder().status(401).body(Bytes::new()).unwrap();
+    delivery.answered(&sent.pending.on_response(Ok(&refused), &partner, now()), &partner, now());
+    assert_eq!(delivery.next_step(partner.profile(), now()), NextStep::Refresh(SecretRef::new("t")));
     *current.borrow_mut() = "new";
+    delivery.refreshed();
+    assert_eq!(delivery.next_step(partner.profile(), now()), NextStep::Send);
     let mut second = attempt();
     assert_eq!((value(&first, "authorization"), value(&second, "authorization")), ("Bearer old", "Bearer new"));
     second.headers_mut().insert("authorization", first.headers()["authorization"].clone());
     assert_eq!((first.headers(), first.body()), (second.headers(), second.body()));
-    assert_eq!(state.refused(&partner.profile().endpoint.auth), AuthStep::FixAccess, "once only");
+    delivery.sent(now());
+    delivery.answered(&sent.pending.on_response(Ok(&refused), &partner, now()), &partner, now());
+    let NextStep::GiveUp(why) = delivery.next_step(partner.profile(), now()) else { panic!("once only") };
+    assert_eq!(why.code(), "AUTH_REFUSED");
 }
 
 #[test]
