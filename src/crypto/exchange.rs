@@ -91,7 +91,7 @@ pub(crate) fn spki_der(group: EcdhGroup, public_key: &[u8]) -> Vec<u8> {
 }
 
 /// Group and public key of a SubjectPublicKeyInfo; `None` if it is no key for ECDH.
-pub(crate) fn ecdh_key<'a>(spki_der: &'a [u8]) -> Option<(EcdhGroup, &'a [u8])> {
+pub(crate) fn ecdh_key(spki_der: &[u8]) -> Option<(EcdhGroup, &[u8])> {
     let spki = AnyRef::from_der(spki_der).ok().filter(|outer| outer.tag() == Tag::Sequence)?;
     let mut reader = SliceReader::new(spki.value()).ok()?;
     let algorithm = AnyRef::decode(&mut reader).ok().filter(|inner| inner.tag() == Tag::Sequence)?;

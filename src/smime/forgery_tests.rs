@@ -36,7 +36,7 @@ fn x03_attributes_in_ber_are_signed_in_der() {
     let (head, tail) = digest.as_bytes().split_at(7);
     let constructed =
         tlv(ber::OCTET_STRING_CONSTRUCTED, &[&tlv(ber::OCTET_STRING, &[head]), &tlv(ber::OCTET_STRING, &[tail])]);
-    let indefinite = [&[ber::SEQUENCE, 0x80], &children(&content_type())[0].content()[..], &[0, 0]].concat();
+    let indefinite = [&[ber::SEQUENCE, 0x80], children(&content_type())[0].content(), &[0, 0]].concat();
     let der = set_of(&[content_type(), message_digest(ORDER)].concat());
     for written in [
         [content_type(), attribute(&oid::MESSAGE_DIGEST, &[&constructed])].concat(),

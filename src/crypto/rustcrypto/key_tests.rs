@@ -16,7 +16,10 @@ macro_rules! vector {
     };
 }
 
-const EC: [(EcCurve, &[u8], &[u8], &[u8]); 3] = [
+/// A curve with a key in PKCS#8, in SEC 1, and its certificate.
+type EcFiles = (EcCurve, &'static [u8], &'static [u8], &'static [u8]);
+
+const EC: [EcFiles; 3] = [
     (EcCurve::P256, vector!("p256.key"), vector!("p256.sec1"), vector!("p256.crt")),
     (EcCurve::P384, vector!("p384.key"), vector!("p384.sec1"), vector!("p384.crt")),
     (EcCurve::P521, vector!("p521.key"), vector!("p521.sec1"), vector!("p521.crt")),
