@@ -586,7 +586,8 @@ fn t10_authorities_sign_with_every_family() {
     let ed25519 = Arc::new(Ed25519PrivateKey::from_pkcs8_pem(&file("ed25519.key")).unwrap());
     let (root, rsa) = (worked_certificate("ca"), worked_key("ca"));
     let (sha256, sha512) = (DigestAlgorithm::Sha256, DigestAlgorithm::Sha512);
-    let cases: [(Certificate, Arc<dyn SigningKey>, SignatureScheme, &[u8]); 7] = [
+    type Authority = (Certificate, Arc<dyn SigningKey>, SignatureScheme, &'static [u8]);
+    let cases: [Authority; 7] = [
         (root.clone(), rsa.clone(), SignatureScheme::RsaPkcs1v15(sha512), &alg_id::RSA_PKCS1_SHA512),
         (root.clone(), rsa.clone(), SignatureScheme::rsa_pss(sha256), &alg_id::RSA_PSS_SHA256),
         (root.clone(), rsa, SignatureScheme::rsa_pss(sha512), &alg_id::RSA_PSS_SHA512),
