@@ -72,6 +72,7 @@ fn x23_x24_x25_x27_x28_signatures_of_others_verify() {
         ("pss-salt-20", "rsa", DigestAlgorithm::Sha256),
         ("pss-mgf1-sha1", "rsa", DigestAlgorithm::Sha256),
         ("pss-1030", "rsa1030", DigestAlgorithm::Sha256),
+        ("pss-2049", "rsa2049", DigestAlgorithm::Sha256),
         ("pss-noattr", "rsa", DigestAlgorithm::Sha256),
         ("pss-key", "pss", DigestAlgorithm::Sha384),
         ("pss-bound", "pss-bound", DigestAlgorithm::Sha256),
@@ -204,6 +205,7 @@ fn keys() -> Vec<(&'static str, Arc<dyn SigningKey>)> {
     vec![
         ("rsa", rsa("rsa")),
         ("rsa1030", rsa("rsa1030")),
+        ("rsa2049", rsa("rsa2049")),
         ("pss", rsa("pss")),
         ("pss-bound", rsa("pss-bound")),
         ("p256", ec("p256")),
@@ -253,7 +255,11 @@ fn exchange(name: &str, key: Arc<dyn SigningKey>, change: impl Fn(&mut PartnerPr
         let mut terms = profile(us, them);
         terms.send.encrypt = None;
         change(&mut terms);
-        Partner::builder(terms, CryptoProvider::rustcrypto()).verify_with(certificate(name)).build().unwrap()
+        Partner::builder(terms, CryptoProvider::rustcrypto())
+            .verify_with(certificate(name))
+            .allow_weak_keys()
+            .build()
+            .unwrap()
     };
     let (alice, bob) = (partner(BOB, ALICE), partner(ALICE, BOB));
     let wish = bob.profile().send.sign.unwrap();

@@ -27,6 +27,7 @@ pub(crate) fn rows() -> Vec<Row> {
             .with(clear()),
         row("send.encrypt", json!("aes128-gcm"), content_type, "enveloped-data", "authEnveloped-data"),
         row("send.originator_copy", json!(true), recipients, "1 recipients", "2 recipients"),
+        row("send.key_transport", json!("rsa-oaep-sha256"), key_transport, "PKCS #1 v1.5", "OAEP"),
         row("send.compress", json!("after-signing"), content_type, "multipart/signed", "compressed-data").with(clear()),
         row("send.receipt.kind", json!("unsigned"), options, "micalg", "no receipt options"),
         row(
@@ -122,6 +123,15 @@ fn recipients(terms: &PartnerProfile) -> String {
 
 fn content_type(terms: &PartnerProfile) -> String {
     header(terms, "content-type")
+}
+
+/// How the first recipient gets the key.
+fn key_transport(terms: &PartnerProfile) -> String {
+    const OAEP: [u8; 9] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x07];
+    let request = request(terms);
+    let algorithm = Tlv::of(request.body()).child(1).child(0).child(1).child(0).child(2).child(0);
+    let name = if algorithm.body == RSA { "PKCS #1 v1.5" } else { "another" };
+    if algorithm.body == OAEP { "OAEP" } else { name }.to_owned()
 }
 
 fn micalg(terms: &PartnerProfile) -> String {

@@ -45,6 +45,7 @@ printf 'Content-Type: text/plain\r\n\r\nPurchase order 4711\r\n' > content.txt
 
 key rsa -algorithm RSA -pkeyopt rsa_keygen_bits:2048
 key rsa1030 -algorithm RSA -pkeyopt rsa_keygen_bits:1030
+key rsa2049 -algorithm RSA -pkeyopt rsa_keygen_bits:2049
 key pss -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048
 key pss-bound -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_pss_keygen_md:sha256 \
     -pkeyopt rsa_pss_keygen_mgf1_md:sha256 -pkeyopt rsa_pss_keygen_saltlen:32
@@ -54,7 +55,7 @@ key p521 -algorithm EC -pkeyopt ec_paramgen_curve:P-521
 key ed25519 -algorithm ED25519
 key k256 -algorithm EC -pkeyopt ec_paramgen_curve:secp256k1
 openssl dsaparam -genkey -out dsa.key 2048 2>/dev/null
-for name in rsa rsa1030 p256 p384 p521 ed25519 k256 dsa pss; do certificate "$name"; done
+for name in rsa rsa1030 rsa2049 p256 p384 p521 ed25519 k256 dsa pss; do certificate "$name"; done
 certificate pss-bound -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32
 # The same keys in the form of SEC 1: with parameters before them, as `openssl ecparam -genkey` writes it.
 for name in p256 p384 p521; do
@@ -77,6 +78,7 @@ signed pss-salt-0 rsa -md sha256 $pss -keyopt rsa_pss_saltlen:0
 signed pss-salt-20 rsa -md sha256 $pss -keyopt rsa_pss_saltlen:20
 signed pss-mgf1-sha1 rsa -md sha256 $pss -keyopt rsa_mgf1_md:sha1 -keyopt rsa_pss_saltlen:20
 signed pss-1030 rsa1030 -md sha256 $pss -keyopt rsa_pss_saltlen:-1
+signed pss-2049 rsa2049 -md sha256 $pss -keyopt rsa_pss_saltlen:-1
 signed pss-key pss -md sha384 $pss -keyopt rsa_pss_saltlen:-1
 signed pss-bound pss-bound -md sha256 $pss -keyopt rsa_pss_saltlen:32
 signed bound-salt-max pss-bound -md sha256 $pss -keyopt rsa_pss_saltlen:222
