@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::algorithm::{CipherAlgorithm, DigestAlgorithm};
-use crate::profile::{Compression, Embed, LateReceipt, MicalgNames, PartnerProfile, ReceiptKind, Requirement};
+use crate::profile::{
+    Attachments, Compression, Embed, LateReceipt, MicalgNames, PartnerProfile, ReceiptKind, Requirement,
+};
 
 /// A product, service or set of rules on the other side. [`PartnerProfile::with_preset`] changes what it needs and
 /// leaves everything else alone; what the partner's form says goes on top.
@@ -129,6 +131,10 @@ fn mendelson(profile: &mut PartnerProfile) {
     profile.quirks.embed = Embed::Chain;
     // Encrypted and unsigned, the content is the bare document without MIME header (measured; pyas2lib works around it).
     profile.accept.bare_content = true;
+    // AES-GCM stands in EnvelopedData (source of its encryption utility, a stream generator of Bouncy Castle).
+    profile.accept.gcm_in_enveloped_data = true;
+    // It announces `multiple-attachments` in every message, and takes them.
+    profile.send.attachments = Attachments::Allow;
     // The integrity check of unsigned messages is SHA-1 whatever was asked for (source of its message parser).
     allow(&mut profile.expect.mics, DigestAlgorithm::Sha1);
     // A Message-ID that it has seen is answered with `unexpected-processing-error` and the advice to use a new one.
