@@ -7,6 +7,7 @@ import java.util.*;
 import org.bouncycastle.asn1.cms.ContentInfo;
 import org.bouncycastle.asn1.cms.CMSObjectIdentifiers;
 import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
+import org.bouncycastle.cert.jcajce.JcaX509CertificateHolder;
 import org.bouncycastle.cms.*;
 import org.bouncycastle.cms.jcajce.*;
 import org.bouncycastle.jce.provider.BouncyCastleProvider;
@@ -33,7 +34,7 @@ public class Decrypt {
             ? new JceKeyTransEnvelopedRecipient(key).setProvider("BC")
             : new JceKeyAgreeEnvelopedRecipient(key).setProvider("BC");
         for (RecipientInformation one : all) {
-            if (one.getRID().match(certificate)) {
+            if (one.getRID().match(new JcaX509CertificateHolder(certificate))) {
                 Files.write(Paths.get(args[3]), one.getContent(recipient));
                 return;
             }
