@@ -8,10 +8,13 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 
 use crate::certificate::Certificate;
+use crate::cms::ber;
 use crate::cms::content::{self, ContentInfo};
+use crate::cms::enveloped::parameters;
+use crate::cms::enveloped::recipient::RecipientInfo;
 use crate::cms::reader::{self, ContentKind, ContentReader};
-use crate::cms::{ber, enveloped};
 use crate::crypto::CryptoProvider;
+use crate::crypto::exchange::ecdh_key;
 use crate::inspect::Inspector;
 use crate::keystore::KeyStore;
 use crate::limits::Limits;
@@ -213,16 +216,24 @@ pub fn signed(data: &[u8]) {
 
 /// Envelopes: parameters and recipients.
 pub fn enveloped(data: &[u8]) {
-    let algorithm = match cms(data) {
-        Some(ContentInfo::Enveloped(data)) => data.algorithm,
+    let (recipients, algorithm) = match cms(data) {
+        Some(ContentInfo::Enveloped(data)) => (data.recipients, data.algorithm),
         Some(ContentInfo::AuthEnveloped(data)) => {
             let _ = data.aad();
-            data.algorithm
+            (data.recipients, data.algorithm)
         }
         _ => return,
     };
-    let parameters = algorithm.parameters.unwrap_or_default();
-    let _ = (enveloped::read_iv(&parameters), enveloped::read_gcm_parameters(&parameters));
+    for recipient in recipients {
+        if let RecipientInfo::KeyAgreement(agreement) = recipient {
+            let wrap = agreement.algorithm.parameters.unwrap_or_default();
+            let _ = parameters::shared_info(&wrap, agreement.ukm.as_deref(), 128);
+            let _ = agreement.originator.map(|key| ecdh_key(&key.bits).is_some());
+        }
+    }
+    let octets = algorithm.parameters.unwrap_or_default();
+    let _ = (parameters::read_iv(&octets), parameters::read_gcm(&octets), parameters::read_ccm(&octets));
+    let _ = (parameters::read_rc2(&octets), parameters::read_oaep(Some(&octets)), parameters::algorithm(&octets));
 }
 
 /// Inflating, at once and octet by octet; and what is deflated comes back.
