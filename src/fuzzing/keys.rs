@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport, SignatureScheme};
+use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, SignatureScheme};
 use crate::certificate::Certificate;
 use crate::crypto::{
     CipherProvider, ContentDecryptor, ContentEncryptor, CryptoError, CryptoProvider, DecryptingKey, DigestValue,
