@@ -7,11 +7,14 @@
 //! # In scope
 //! Building messages and reading them ([`MessageBuilder`], [`MessageParser`]); signatures, encryption and
 //! compression (RFC 8551, RFC 5402); receipts, synchronous and asynchronous, in both directions ([`MdnBuilder`],
-//! [`PendingReceipt`]); the agreement with each partner as data ([`PartnerProfile`]); evidence that can be
-//! archived and verified again; keys in the process, in an HSM or in a key management service ([`Step`]).
+//! [`PendingReceipt`]); the agreement with each partner as data ([`PartnerProfile`], [`Partner`], [`Identity`]), with the
+//! life of its certificates ([`Trust`], [`CertificateWatch`], [`rollover_report`]); credentials, pace and attempts
+//! ([`Partner::authorize`], [`Pacer`], [`Delivery`]); duplicates ([`Claim`]); evidence that can be archived and
+//! verified again; keys in the process, in an HSM or in a key management service ([`Step`]); saved traffic shown
+//! layer by layer ([`Inspector`]).
 //!
 //! # Out of scope
-//! HTTP itself, storage, schedules, and what the documents mean.
+//! HTTP itself, storage, timers, and what the documents mean.
 //!
 //! # Sending
 //! ```no_run
@@ -74,10 +77,15 @@
 //! # Features
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `rustcrypto` | yes | [`CryptoProvider::rustcrypto`]: the pure-Rust backend |
+//! | `rustcrypto` | yes | [`CryptoProvider::rustcrypto`]: the pure-Rust backend, and key files |
 //! | `serde` | yes | profiles, receipts, evidence and stored messages read and write themselves |
+//! | `legacy` | no | 3DES both ways, RC2 to read, SHA-224 and MD5 to verify: each only where a profile names it |
+//! | `pkcs12` | no | password-protected keys: PKCS#12 and encrypted PKCS#8, read and written |
+//! | `webpki` | no | chains of certificates that an authority issued to a partner by name |
+//! | `renewal` | no | successor certificates, self-signed |
 //! | `tls` | no | module `tls`: rustls configurations from a profile, and the reading of their certificate errors |
 //! | `cem` | no | module `cem`: certificate exchange messages (EDIINT CEM) |
+//! | `full` | no | all of the above |
 //! | `internals` | no | wire readers made visible to the benches of the repository; no part of the public interface |
 
 #![forbid(unsafe_code)]
