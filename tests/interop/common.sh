@@ -1,4 +1,4 @@
-# Sourced by pyas2.sh and openssl.sh.
+# Sourced by the scripts of this folder.
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
@@ -85,4 +85,13 @@ for name in ("_libcrypto_cffi.py", "_libcrypto_ctypes.py"):
         assert text.count(old) == 1, f"{name}: the version pattern is not where it was"
         (folder / name).write_text(text.replace(old, new))
 PYTHON
+}
+
+# The jars of BouncyCastle in $bc_jars.
+install_bouncy_castle() {
+    bc_jars=/usr/share/java/bcprov.jar:/usr/share/java/bcutil.jar:/usr/share/java/bcpkix.jar
+    [[ -e /usr/share/java/bcpkix.jar ]] && return
+    [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null || missing "libbcprov-java and libbcpkix-java"
+    (timeout 300 apt-get update && timeout 600 apt-get install -y libbcprov-java libbcutil-java libbcpkix-java) \
+        >"${TMPDIR:-/tmp}/as2-interop-apt.log" 2>&1 || missing "libbcprov-java and libbcpkix-java"
 }

@@ -6,9 +6,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 need openssl python3 timeout cmp mktemp java javac
-python3 -c 'import cryptography' 2>/dev/null || missing "the Python package cryptography"
-jars="${BC_JARS:-/usr/share/java/bcprov-1.72.jar:/usr/share/java/bcpkix-1.72.jar:/usr/share/java/bcutil-1.72.jar}"
-[[ -r "${jars%%:*}" ]] || missing "Bouncy Castle (BC_JARS: $jars)"
+install_pyas2lib
+install_bouncy_castle
 [[ -n "${AS2_INTEROP_PEER:-}" ]] || need cargo
 read -r -a peer <<<"$(our_peer)"
 
@@ -17,7 +16,7 @@ make_identity us
 make_identity rsa
 keys="$work/keys"
 passed=0
-javac -d "$work" -cp "$jars" "$here/Decrypt.java"
+javac -d "$work" -cp "$bc_jars" "$here/Decrypt.java"
 
 fail() {
     echo "FAILED $current: $*"
@@ -42,12 +41,12 @@ by_openssl() {
 }
 
 by_bc() {
-    timeout 60 java -cp "$work:$jars" Decrypt "$1" "$keys/$2.crt.pem" "$keys/$2.key.pem" "$3" \
+    timeout 60 java -cp "$work:$bc_jars" Decrypt "$1" "$keys/$2.crt.pem" "$keys/$2.key.pem" "$3" \
         2>>"$work/java.log" || fail "Bouncy Castle cannot decrypt: $(tail -n 3 "$work/java.log")"
 }
 
 by_python() {
-    timeout 60 python3 "$here/decrypt.py" "$1" "$keys/$2.key.pem" "$3" 2>>"$work/python.log" ||
+    timeout 60 "$venv/bin/python" "$here/decrypt.py" "$1" "$keys/$2.key.pem" "$3" 2>>"$work/python.log" ||
         fail "Python cannot decrypt: $(tail -n 1 "$work/python.log")"
 }
 

@@ -7,14 +7,6 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 export LC_ALL=C.UTF-8
 
-install_bouncy_castle() {
-    bc_jars=/usr/share/java/bcprov.jar:/usr/share/java/bcutil.jar:/usr/share/java/bcpkix.jar
-    [[ -e /usr/share/java/bcpkix.jar ]] && return
-    [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null || missing "libbcprov-java and libbcpkix-java"
-    (timeout 300 apt-get update && timeout 600 apt-get install -y libbcprov-java libbcutil-java libbcpkix-java) \
-        >"${TMPDIR:-/tmp}/as2-interop-apt.log" 2>&1 || missing "libbcprov-java and libbcpkix-java"
-}
-
 need openssl keytool java python3 timeout mktemp
 install_bouncy_castle
 
