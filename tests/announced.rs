@@ -115,7 +115,7 @@ fn v05_v10_v11_announcements_that_contradict_the_rest_are_told() {
         terms.send.announce.product = Some("a:1".parse().unwrap());
     };
     assert!(fields(modern).is_empty());
-    let cases: [(Change, &[&str]); 7] = [
+    let cases: [(Change, &[&str]); 8] = [
         (
             |terms| {
                 terms.send.announce.version = Some(As2Version::V1_1);
@@ -142,6 +142,14 @@ fn v05_v10_v11_announcements_that_contradict_the_rest_are_told() {
                 terms.send.receipt.micalgs = vec![DigestAlgorithm::Sha256, DigestAlgorithm::Sha1];
             },
             &["send.receipt.micalgs"],
+        ),
+        (
+            |terms| {
+                terms.send.announce.version = Some(As2Version::V1_3);
+                terms.send.announce.product = Some("a:1".parse().unwrap());
+                terms.send.encrypt = Some(CipherAlgorithm::TripleDesCbc);
+            },
+            &["send.encrypt"],
         ),
         (|terms| terms.send.subject = Some("a\r\nBcc: x".to_owned()), &["send.subject"]),
         (|terms| terms.send.from = Some("ü@alice.example".to_owned()), &["send.from"]),
