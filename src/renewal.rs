@@ -68,7 +68,9 @@ pub enum RenewalError {
     #[error("no certificate is issued for a key of the kind {0}, only for RSA and P-256")]
     Algorithm(KeyAlgorithm),
     /// The key that was to be kept does not belong to the predecessor.
-    #[error("the private key does not belong to the certificate of {subject}")]
+    #[error(
+        "the private key does not belong to the certificate of {subject}: give its own, or leave it out for a new one"
+    )]
     KeyMismatch {
         /// Subject of the certificate.
         subject: String,

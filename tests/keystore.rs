@@ -166,19 +166,22 @@ fn broken_texts_say_what_is_broken() {
     let without_end = whole.replace("-----END PRIVATE KEY-----", "");
     assert_eq!(
         error(without_end.as_bytes()).to_string(),
-        "the file is damaged: the PEM section PRIVATE KEY has no END line"
+        "the file is damaged: the PEM section PRIVATE KEY has no END line; copy it again as a whole"
     );
     let no_base64 = whole.replace("MII", "M!!");
     assert_eq!(
         error(no_base64.as_bytes()).to_string(),
-        "the file is damaged: the PEM section PRIVATE KEY is no base64"
+        "the file is damaged: the PEM section PRIVATE KEY is no base64; copy it again as a whole"
     );
     assert_eq!(error(b"-----BEGIN ").code(), "KEYSTORE_DAMAGED");
     assert_eq!(error(b"").code(), "KEYSTORE_UNKNOWN");
     assert_eq!(error(b"hello").code(), "KEYSTORE_UNKNOWN");
     assert_eq!(error(&[0; 100]).code(), "KEYSTORE_UNKNOWN");
     let nothing = error(&file("request.pem")).to_string();
-    assert_eq!(nothing, "no key and no certificate in the file; it holds CERTIFICATE REQUEST");
+    assert_eq!(
+        nothing,
+        "no key and no certificate in the file; it holds CERTIFICATE REQUEST: choose the file that has them"
+    );
     let certificate = Certificate::read_all(&file("rsa-pkcs8.pem")).unwrap_err();
     assert_eq!(certificate.code(), "KEYSTORE_NOTHING", "{certificate}");
 }

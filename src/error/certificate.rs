@@ -44,6 +44,23 @@ impl ValidityError {
         if self.not_yet { "CERT_NOT_YET_VALID" } else { "CERT_HAS_EXPIRED" }
     }
 
+    /// What mends it, on our side.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match (self.usage, self.not_yet) {
+            (CertificateUse::Signing, false) => {
+                "renew it, or allow it for a time by `certificates.allow_expired_until.signing`"
+            }
+            (CertificateUse::Signing, true) => "activate it later, or allow it by `certificates.signing`",
+            (CertificateUse::Encryption, false) => {
+                "ask the partner for his new one, or allow it for a time by `certificates.allow_expired_until.encryption`"
+            }
+            (CertificateUse::Encryption, true) => "activate it later, or allow it by `certificates.encryption`",
+            (_, false) => "a renewed one is needed",
+            (_, true) => "use it later",
+        }
+    }
+
     /// Whether `certificate` is valid at `now`.
     ///
     /// # Errors
@@ -159,6 +176,17 @@ impl CertificateFault {
             Self::KeyUsage { .. } => "KEY_USAGE",
             Self::Revoked { .. } => "CERT_REVOKED",
             Self::RevocationUnknown { .. } => "CERT_REVOCATION_UNKNOWN",
+        }
+    }
+
+    /// What mends it, on our side.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Validity(error) => error.remedy(),
+            Self::KeyUsage { .. } => "take one that is meant for it, or write `certificates.key_usage = \"warn\"`",
+            Self::Revoked { .. } => "take another one",
+            Self::RevocationUnknown { .. } => "ask the source again, or be less strict in `PartnerBuilder::revocation`",
         }
     }
 

@@ -23,16 +23,19 @@ pub use receive::{AuthenticationFault, DecompressionFault, DecryptionFault, Rece
 #[non_exhaustive]
 pub enum SetupError {
     /// A private key does not belong to its certificate.
-    #[error("the private key does not belong to the certificate of {subject}")]
+    #[error("the private key does not belong to the certificate of {subject}: give the two that were made together")]
     KeyMismatch {
         /// Subject of the certificate.
         subject: String,
     },
     /// There is no signing key, or it has no certificate.
-    #[error("there is no signing key with its certificate")]
+    #[error("there is no signing key with its certificate: give both to the identity, or agree on unsigned messages")]
     NoSigningKey,
     /// The key of the signing certificate makes no signatures that this crate writes.
-    #[error("the certificate of {subject} to sign with holds a key that signs nothing here: {key}")]
+    #[error(
+        "the certificate of {subject} to sign with holds a key that signs nothing here: {key}; take one for RSA, ECDSA \
+         or Ed25519"
+    )]
     NotASigningKey {
         /// Subject of the certificate.
         subject: String,
@@ -60,10 +63,13 @@ pub enum SetupError {
     #[error("the agreement cannot work: {}", listed(.0))]
     Contradictions(Vec<Contradiction>),
     /// Two keys of one kind have the same name.
-    #[error("two keys are named {0}")]
+    #[error("two keys are named {0}: give each a name of its own")]
     DuplicateName(String),
     /// The agreement names a signing key that we do not have.
-    #[error("`certificates.sign_with` names the key {name}, our signing keys are {}", .known.join(", "))]
+    #[error(
+        "`certificates.sign_with` names the key {name}, our signing keys are {}; name one of them, or leave it out",
+        .known.join(", ")
+    )]
     UnknownSigningKey {
         /// The name in the agreement.
         name: String,
@@ -71,13 +77,13 @@ pub enum SetupError {
         known: Vec<String>,
     },
     /// No signing key is active yet.
-    #[error("no signing key is active before {}", String::from(Instant(*.from)))]
+    #[error("no signing key is active before {}: activate one earlier", String::from(Instant(*.from)))]
     NoActiveSigningKey {
         /// When the first one becomes active.
         from: SystemTime,
     },
     /// A certificate is outside its validity period, not meant for its use, or revoked.
-    #[error(transparent)]
+    #[error("{fault}; {remedy}", fault = .0, remedy = .0.remedy())]
     Certificate(#[from] CertificateFault),
 }
 
@@ -120,13 +126,13 @@ pub enum SendError {
     #[error(transparent)]
     Setup(#[from] SetupError),
     /// The partner has no certificate that is active now.
-    #[error("no certificate of the partner is active to encrypt to")]
+    #[error("no certificate of the partner is active to encrypt to: activate one earlier, or ask him for one")]
     NoEncryptionCertificate,
     /// `send.originator_copy` is set, and none of our certificates to decrypt with is valid now.
-    #[error("`send.originator_copy` is set, but none of our certificates to decrypt with is valid now")]
+    #[error("`send.originator_copy` is set, but none of our certificates to decrypt with is valid now: renew one")]
     NoOriginatorCertificate,
     /// A header value cannot be written.
-    #[error("the header {name} cannot carry this value")]
+    #[error("the header {name} cannot carry this value: write one line of printable ASCII")]
     Header {
         /// Name of the header.
         name: String,
@@ -143,7 +149,6 @@ pub enum SendError {
     /// The private key refuses.
     #[error("the signing key gave no signature: {0}")]
     Key(#[from] KeyError),
-    /// The signing key cannot sign in the way that the agreement asks for.
     /// A file name is not to be sent.
     #[error("the file name `{name}` cannot be sent: {problem}")]
     Filename {
@@ -153,13 +158,13 @@ pub enum SendError {
         problem: &'static str,
     },
     /// Two documents of a message have one Content-ID.
-    #[error("two documents have the Content-ID {0}")]
+    #[error("two documents have the Content-ID {0}: give each its own")]
     ContentIdTwice(String),
     /// Several documents in one message, which the agreement forbids.
-    #[error("`send.attachments` forbids several documents in one message")]
+    #[error("`send.attachments` forbids several documents in one message: send each alone, or agree on several")]
     AttachmentsForbidden,
     /// The signing key cannot sign with the digest that the agreement asks for.
-    #[error("the signing key cannot sign with {0}")]
+    #[error("the signing key cannot sign with {0}: agree on another digest, or take another key")]
     SigningAlgorithm(SignatureScheme),
 }
 

@@ -8,31 +8,33 @@ use crate::cms::Error as CmsError;
 #[non_exhaustive]
 pub enum KeyStoreError {
     /// The octets are of no form that is known.
-    #[error("not a file of keys or certificates: neither PEM, DER nor base64 ({octets} octets)")]
+    #[error(
+        "not a file of keys or certificates: neither PEM, DER nor base64 ({octets} octets); export it in one of these"
+    )]
     Unknown {
         /// Length of the file.
         octets: usize,
     },
     /// The file is of a known form and holds neither keys nor certificates.
-    #[error("no key and no certificate in the file; it holds {found}")]
+    #[error("no key and no certificate in the file; it holds {found}: choose the file that has them")]
     Nothing {
         /// What it holds instead.
         found: String,
     },
     /// The file is larger than 8 MiB.
-    #[error("the file is larger than {limit} octets")]
+    #[error("the file is larger than {limit} octets: export what is needed alone")]
     TooLarge {
         /// The limit.
         limit: usize,
     },
     /// There are more keys and certificates than the limit.
-    #[error("the file holds more than {limit} keys and certificates")]
+    #[error("the file holds more than {limit} keys and certificates: export what is needed alone")]
     TooMany {
         /// The limit.
         limit: usize,
     },
     /// The file is damaged, or is not what it looks like.
-    #[error("the file is damaged: {part}: {error}")]
+    #[error("the file is damaged: {part}: {error}; copy it again, octet for octet, or export it anew")]
     Structure {
         /// What was being read.
         part: &'static str,
@@ -40,7 +42,7 @@ pub enum KeyStoreError {
         error: CmsError,
     },
     /// The file is damaged: a PEM section is not complete, or no base64.
-    #[error("the file is damaged: the PEM section {label} {problem}")]
+    #[error("the file is damaged: the PEM section {label} {problem}; copy it again as a whole")]
     Pem {
         /// The label of the section.
         label: String,
@@ -51,7 +53,7 @@ pub enum KeyStoreError {
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// The private key is malformed in the named part.
-    #[error("malformed private key: {0}")]
+    #[error("malformed private key: {0}; export it anew")]
     Key(&'static str),
     /// A part of the file is encrypted, and no password was given.
     #[error("{part} is encrypted: give its password")]
@@ -60,13 +62,16 @@ pub enum KeyStoreError {
         part: &'static str,
     },
     /// The password does not fit. Where nothing else protects the file, damaged octets look the same.
-    #[error("the password does not fit {part}")]
+    #[error("the password does not fit {part}: give the one that it was exported with")]
     WrongPassword {
         /// What it does not fit.
         part: &'static str,
     },
     /// Deriving the key would take longer than is allowed for one file.
-    #[error("the password derivation of {part} asks for {cost} iterations; at most {limit} are made for one file")]
+    #[error(
+        "the password derivation of {part} asks for {cost} iterations; at most {limit} are made for one file: export it \
+         with fewer"
+    )]
     TooExpensive {
         /// What is encrypted.
         part: &'static str,

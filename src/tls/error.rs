@@ -30,13 +30,15 @@ pub enum TlsError {
         reason: String,
     },
     /// The profile names a TLS identity that was not given.
-    #[error("there is no TLS identity by the name `{name}`, which `client_certificate` asks for")]
+    #[error(
+        "there is no TLS identity by the name `{name}`, which `client_certificate` asks for: give it, or leave that out"
+    )]
     NoIdentity {
         /// The name.
         name: String,
     },
     /// An identity has no certificate.
-    #[error("the TLS identity `{name}` has no certificate")]
+    #[error("the TLS identity `{name}` has no certificate: give its chain, leaf first")]
     NoCertificate {
         /// Name of the identity.
         name: String,
@@ -50,7 +52,9 @@ pub enum TlsError {
         reason: String,
     },
     /// A private key belongs to another certificate.
-    #[error("the private key of the TLS identity `{name}` does not belong to the certificate of {subject}")]
+    #[error(
+        "the private key of the TLS identity `{name}` does not belong to the certificate of {subject}: give the two that were made together"
+    )]
     KeyMismatch {
         /// Name of the identity.
         name: String,

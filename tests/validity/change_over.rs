@@ -64,7 +64,7 @@ fn t03_without_an_active_signing_key_the_error_says_from_when_there_is_one() {
     assert_eq!(us.signing_certificate(now()), None);
     let error = send(&us, &bob()).unwrap_err();
     assert_eq!(error.code(), "SIGNING_KEY_INACTIVE");
-    assert_eq!(error.to_string(), "no signing key is active before 2027-01-01T00:00:00Z");
+    assert_eq!(error.to_string(), "no signing key is active before 2027-01-01T00:00:00Z: activate one earlier");
 }
 
 #[test]

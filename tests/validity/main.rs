@@ -91,7 +91,8 @@ fn t06_signing_with_our_expired_certificate_is_refused_unless_agreed() {
     assert_eq!((fault.subject.as_deref(), fault.serial.as_deref()), (Some("CN=alice-sign expired"), Some("4711")));
     assert_eq!(
         error.to_string(),
-        "our certificate for signing (CN=alice-sign expired, serial 4711) has expired on 2025-12-31T00:00:00Z"
+        "our certificate for signing (CN=alice-sign expired, serial 4711) has expired on 2025-12-31T00:00:00Z; \
+         renew it, or allow it for a time by `certificates.allow_expired_until.signing`"
     );
     for (strictness, noted) in POLICIES {
         let to = worked_partner(terms(ALICE, BOB, |certificates| certificates.signing = strictness), "bob");
