@@ -118,6 +118,41 @@ fn keys_and_certificates_belong_together() {
     assert_eq!((alone.code(), alone), ("NO_SIGNING_KEY", SetupError::NoSigningKey));
 }
 
+/// Serial numbers below zero, zero and of 25 octets, an authority that stands for itself, X.509 version 1: all for one
+/// key. The last of the file, whose modulus looks negative, is read, but does not go with a key.
+#[test]
+fn t01_certificates_with_oddities_sign_and_encrypt_where_they_are_pinned() {
+    let file = |name: &str| std::fs::read(vectors("keys").join(name)).unwrap();
+    let odd = Certificate::read_all(&file("odd.pem")).unwrap();
+    assert_eq!(odd.len(), 6);
+    let key = PrivateKey::read(&file("rsa-pkcs1.pem"), None).unwrap();
+    for certificate in odd.into_iter().take(5) {
+        let subject = certificate.subject().to_owned();
+        let chain = vec![certificate.clone()];
+        let us = Identity::builder(CryptoProvider::rustcrypto())
+            .signing(chain, key.clone().into_signing().unwrap())
+            .decrypting(certificate.clone(), key.clone().into_decrypting().unwrap())
+            .build()
+            .unwrap_or_else(|error| panic!("{subject}: {error}"));
+        let partner = |us, them| {
+            let mut terms = profile(us, them);
+            terms.certificates.signing = Strictness::Ignore;
+            terms.certificates.encryption = Strictness::Ignore;
+            let builder = Partner::builder(terms, CryptoProvider::rustcrypto());
+            builder.encrypt_to(certificate.clone()).verify_with(certificate.clone()).build().unwrap()
+        };
+        let (alice, bob) = (partner(BOB, ALICE), partner(ALICE, BOB));
+        let sent = MessageBuilder::new(&us, &bob).build(Payload::x12("ISA"), now()).unwrap();
+        let accepted = envelope(sent.request.to_request()).open(&us, Some(&alice), now());
+        let accepted = accepted.unwrap_or_else(|refused| panic!("{subject}: {}", refused.error()));
+        assert_eq!(accepted.authenticity(), &Authenticity::Signed { certificate: certificate.clone() });
+        assert_eq!(accepted.decrypted_with().map(OwnCertificate::certificate), Some(&certificate));
+        let reply = accepted.stored().build(now()).response.to_response();
+        let SendOutcome::Settled(outcome) = sent.pending.on_response(Ok(&reply), &bob, now()) else { panic!() };
+        assert!(matches!(*outcome, Outcome::Deliver(_)), "{subject}: {outcome:?}");
+    }
+}
+
 #[test]
 fn t03_messages_are_encrypted_to_the_certificate_that_was_activated_last() {
     let (old, new) = (worked_certificate("bob-enc"), issue::self_signed("bob-sign", "Bob, new", 2020..=2030));
