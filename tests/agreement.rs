@@ -174,6 +174,32 @@ fn t03_messages_are_encrypted_to_the_certificate_that_was_activated_last() {
     assert_eq!((error.code(), error), ("NO_ENCRYPTION_CERTIFICATE", SendError::NoEncryptionCertificate));
 }
 
+#[test]
+fn t03_retired_certificates_count_for_what_was_sent_before() {
+    let day = Duration::from_secs(86_400);
+    let changed = |us, them, old: &str, new: &str| {
+        let builder = Partner::builder(profile(us, them), CryptoProvider::rustcrypto());
+        let new = issue::self_signed(new, "new", 2020..=2030);
+        let builder = builder.encrypt_to(worked_certificate(&old.replace("sign", "enc"))).verify_with(new);
+        builder.retired(worked_certificate(old), now() + 2 * day).build().unwrap()
+    };
+    let send = |at| MessageBuilder::new(&worked_identity("alice"), &bob()).build(Payload::x12("ISA"), at).unwrap();
+    for (days, counts) in [(1, true), (2, true), (3, false)] {
+        let at = now() + days * day;
+        let sent = send(at);
+        let order = |partner: &Partner| {
+            envelope(sent.request.to_request()).open(&worked_identity("bob"), Some(partner), at).map(Accepted::stored)
+        };
+        let refused = order(&changed(BOB, ALICE, "alice-sign", "bob-sign")).err();
+        assert_eq!(refused.as_ref().map(|refused| refused.error().code()), (!counts).then_some("SIGNER_UNTRUSTED"));
+        // The receipt comes much later; what counts is when its message was sent.
+        let receipt = receipt_in(&order(&alice()).unwrap().build(at).response.to_response());
+        let bob = changed(ALICE, BOB, "bob-sign", "alice-sign");
+        let outcome = sent.pending.settle(&receipt, &bob, at + 30 * day);
+        assert_eq!(matches!(outcome, Outcome::Deliver(_)), counts, "{outcome:?}");
+    }
+}
+
 /// Everything that a profile may hold but for the other ways to show credentials.
 fn full() -> Value {
     let mut terms = profile(ALICE, BOB);
