@@ -330,3 +330,76 @@ fn files_of_other_versions_and_of_nothing_are_refused() {
         assert!(error.contains(said), "{said}: {error}");
     }
 }
+
+/// Fields in which two profiles differ, each with its value in the second.
+fn differences(before: &Value, after: &Value, at: &str, found: &mut Vec<String>) {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+                let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+                let nothing = Value::Null;
+                let [before, after] = [before, after].map(|fields| fields.get(name).unwrap_or(&nothing));
+                differences(before, after, &path, found);
+            }
+        }
+        _ if before == after => {}
+        _ => found.push(format!("{at}={after}").replace('"', "")),
+    }
+}
+
+const PRESETS: [(Preset, &str); 9] = [
+    (Preset::OpenAs2, "accept.mdn_signature=null delivery.late_receipt=alert"),
+    (
+        Preset::Mendelson,
+        "accept.bare_content=true accept.gcm_in_enveloped_data=true delivery.late_receipt=alert \
+         expect.mics=[sha-256,sha-1] quirks.embed=chain quirks.micalg_names=rfc3851 send.attachments=allow",
+    ),
+    (Preset::Sterling, "quirks.algorithm_protection=false"),
+    (Preset::Amazon, "accept.encryption=require accept.signature=require send.compress=none"),
+    (Preset::BizTalk, "quirks.micalg_names=rfc3851 send.receipt.kind=signed"),
+    (
+        Preset::AwsTransfer,
+        "accept.ciphers=[aes128-cbc,aes192-cbc,aes256-cbc] send.encrypt=aes256-cbc send.key_transport=null \
+         send.receipt.kind=signed send.rsa_signature=pkcs1-v1.5",
+    ),
+    (Preset::Walmart, "accept.encryption=require accept.signature=require send.receipt.kind=signed"),
+    (
+        Preset::Peppol,
+        "accept.digests=[sha-256] accept.encryption=forbid accept.signature=require expect.mdn_signatures=[sha-256] \
+         quirks.embed=leaf send.compress=none send.encrypt=none send.receipt.asynchronous_url=null \
+         send.receipt.kind=signed send.receipt.micalgs=[sha-256] send.receipt.required=true send.sign=sha-256",
+    ),
+    (
+        Preset::Modern,
+        "accept.digests=[sha-256,sha-384,sha-512] accept.encryption=require accept.signature=require \
+         accept.weak_receipt=refuse expect.mdn_signatures=[sha-256,sha-384,sha-512] send.encrypt=aes256-gcm \
+         send.receipt.micalgs=[sha-512] send.sign=sha-256",
+    ),
+];
+
+/// What each preset makes of a profile in which everything that presets know is set otherwise.
+#[test]
+fn presets_change_what_their_product_needs() {
+    let mut contrary = profile(ALICE, BOB);
+    contrary.send.sign = Some(DigestAlgorithm::Sha512);
+    contrary.send.encrypt = Some(CipherAlgorithm::ChaCha20Poly1305);
+    contrary.send.compress = Compression::BeforeSigning;
+    contrary.send.rsa_signature = RsaSignature::Pss;
+    contrary.send.key_transport = Some(KeyTransport::RsaOaepSha256);
+    contrary.send.receipt.kind = ReceiptKind::Unsigned;
+    contrary.send.receipt.micalgs = vec![DigestAlgorithm::Sha512, DigestAlgorithm::Sha1];
+    contrary.send.receipt.asynchronous_url = Some("https://alice.example/receipts".parse().unwrap());
+    contrary.accept.mdn_signature = Some(DigestAlgorithm::Sha512);
+    contrary.accept.digests.push(DigestAlgorithm::Sha1);
+    contrary.expect.mdn_signatures.push(DigestAlgorithm::Sha1);
+    contrary.expect.mics = vec![DigestAlgorithm::Sha256];
+    contrary.quirks.algorithm_protection = true;
+    contrary.quirks.embed = Embed::None;
+    let before = serde_json::to_value(&contrary).unwrap();
+    assert_eq!(PRESETS.map(|(preset, _)| preset), Preset::ALL);
+    for (preset, expected) in PRESETS {
+        let mut found = Vec::new();
+        differences(&before, &serde_json::to_value(contrary.clone().with_preset(preset)).unwrap(), "", &mut found);
+        assert_eq!(found.join(" "), expected, "{preset}");
+    }
+}

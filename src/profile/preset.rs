@@ -166,12 +166,13 @@ fn biztalk(profile: &mut PartnerProfile) {
 fn aws_transfer(profile: &mut PartnerProfile) {
     // Its documentation lists AES in CBC mode only, and no RSAES-OAEP or PSS.
     profile.send.rsa_signature = super::RsaSignature::Pkcs1v15;
+    profile.send.key_transport = None;
     let cbc = [CipherAlgorithm::Aes128Cbc, CipherAlgorithm::Aes192Cbc, CipherAlgorithm::Aes256Cbc];
     profile.accept.ciphers = cbc.to_vec();
     if !profile.send.encrypt.is_some_and(|cipher| cbc.contains(&cipher)) {
         profile.send.encrypt = Some(CipherAlgorithm::Aes256Cbc);
     }
-    // Receipts by e-mail do not exist there; signed ones in the response do.
+    // Receipts by e-mail do not exist there, and signed ones do (the same documentation).
     profile.send.receipt.kind = ReceiptKind::Signed;
 }
 
@@ -202,11 +203,16 @@ fn peppol(profile: &mut PartnerProfile) {
 }
 
 fn modern(profile: &mut PartnerProfile) {
+    // Its section 7 (text of January 2026): SHA-256 and AES, GCM recommended; nothing is made with SHA-1 or MD5.
     profile.send.sign = Some(DigestAlgorithm::Sha256);
     profile.send.encrypt = Some(CipherAlgorithm::Aes256Gcm);
     profile.accept.signature = Requirement::Require;
     profile.accept.encryption = Requirement::Require;
-    profile.expect.mics.retain(|digest| *digest != DigestAlgorithm::Sha1);
+    let (send, accept, expect) = (&mut profile.send, &mut profile.accept, &mut profile.expect);
+    for list in [&mut send.receipt.micalgs, &mut accept.digests, &mut expect.mdn_signatures, &mut expect.mics] {
+        list.retain(|digest| !matches!(digest, DigestAlgorithm::Sha1 | DigestAlgorithm::Md5));
+    }
+    // Its section 8.3: the digest of a receipt is one that was listed, or there is no signed receipt.
     profile.accept.weak_receipt = super::WeakReceipt::Refuse;
 }
 
