@@ -11,19 +11,23 @@ use crate::url::HttpUrl;
 pub struct AcceptTerms {
     /// Whether messages must be signed. Default [`Requirement::Require`].
     pub signature: Requirement,
-    /// Whether messages must be encrypted. Default [`Requirement::Allow`].
+    /// Whether messages must be encrypted. Default [`Requirement::Allow`]: over TLS many agreements go without, and a
+    /// signature is what protects the document itself.
     pub encryption: Requirement,
     /// Digests accepted in signatures. Default SHA-256, SHA-384, SHA-512; SHA-1, and with feature `legacy` SHA-224 and
     /// MD5, are read only where they are named here.
     pub digests: Vec<DigestAlgorithm>,
-    /// Families of signatures accepted. Default all: RSA with PKCS#1 v1.5 and with PSS, ECDSA, Ed25519.
+    /// Families of signatures accepted. Default all, since none of them is weak: RSA with PKCS#1 v1.5 and with PSS,
+    /// ECDSA, Ed25519.
     pub signatures: Vec<SignatureFamily>,
     /// Ciphers accepted; checked before the private key is used. Default every AES mode and ChaCha20-Poly1305; those of
     /// the past (3DES, RC2) must be named.
     pub ciphers: Vec<CipherAlgorithm>,
-    /// Key transports and agreements accepted; checked before the private key is used. Default all.
+    /// Key transports and agreements accepted; checked before the private key is used. Default all: the sender had to
+    /// know our certificate, and its key decides what he can use.
     pub key_transports: Vec<KeyTransport>,
-    /// Which form of the content a signature may cover. Default both.
+    /// Which form of the content a signature may cover. Default both, since BouncyCastle and JavaMail sign the CRLF
+    /// form and send the other one.
     pub signed_form: SignedForm,
     /// Digest of the signature of our receipts. Default: the first acceptable one that the sender listed.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
@@ -31,19 +35,23 @@ pub struct AcceptTerms {
     /// Where asynchronous receipts are posted, whatever the sender asks for. Default: where he asks, if his host is allowed.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub receipt_url: Option<HttpUrl>,
-    /// Hosts to which asynchronous receipts may be posted, beside the host of the partner's URL.
+    /// Hosts to which asynchronous receipts may be posted, beside the host of the partner's URL. Default none: the wish
+    /// stands in an unprotected header, and could send us anywhere.
     pub receipt_hosts: Vec<String>,
-    /// How much a negative receipt says about what failed inside an envelope. Default [`Explain::Safe`].
+    /// How much a negative receipt says about what failed inside an envelope. Default [`Explain::Safe`]: all that helps
+    /// an honest sender and no attacker.
     pub explain: Explain,
-    /// What happens when only SHA-1 is listed for the receipt. Default [`WeakReceipt::Serve`].
+    /// What happens when only SHA-1 is listed for the receipt. Default [`WeakReceipt::Serve`]: partners of the time of
+    /// RFC 4130 list nothing else, and the signature around it is stronger.
     pub weak_receipt: WeakReceipt,
-    /// Status of the answer to a message whose receipt goes out later: 200 (default), 202 or 204.
+    /// Status of the answer to a message whose receipt goes out later: 200, 202 or 204. Default 200, which deployed
+    /// products look for.
     pub asynchronous_status: u16,
     /// Whether decrypted content without MIME headers is delivered although nothing authenticates it. Default no.
     /// mendelson encrypts unsigned payloads in this form.
     pub bare_content: bool,
     /// What happens to file names that cannot be used as they are: paths, device names, control characters, more than
-    /// 255 characters. Default [`FilenameRule::Mend`].
+    /// 255 characters. Default [`FilenameRule::Mend`]: the document matters more than its name.
     pub filenames: FilenameRule,
     /// Whether GCM is read in EnvelopedData, its tag behind the content, and counts as authenticated. Default no: the
     /// place is not that of RFC 5084. Products on Bouncy Castle and on Node write it so.

@@ -26,12 +26,14 @@ use crate::stored::rfc3339;
 pub struct CertificateTerms {
     /// Signing with a certificate of ours outside its dates. Default [`Strictness::Refuse`]: nobody would accept it.
     pub signing: Strictness,
-    /// Encrypting to a certificate of the partner's outside its dates. Default [`Strictness::Refuse`].
+    /// Encrypting to a certificate of the partner's outside its dates. Default [`Strictness::Refuse`]: its key may be
+    /// in other hands by now.
     pub encryption: Strictness,
     /// Messages signed under a certificate of the partner's outside its dates when they are opened. Default
     /// [`Strictness::Warn`]: partners renew late, and the certificate is pinned.
     pub verification: Strictness,
-    /// Receipts signed under a certificate that was outside its dates when the message was sent. Default [`Strictness::Warn`].
+    /// Receipts signed under a certificate that was outside its dates when the message was sent. Default
+    /// [`Strictness::Warn`]: the certificate is pinned, and a lost proof helps nobody.
     pub receipts: Strictness,
     /// Days until which expired certificates are let pass where the fields above refuse them. Default none.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "AllowExpiredUntil::is_empty"))]

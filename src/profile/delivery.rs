@@ -10,10 +10,12 @@ use std::time::Duration;
 pub struct DeliveryTerms {
     /// When a message, or a receipt that we post, is tried again.
     pub retry: RetryTerms,
-    /// How long an asynchronous receipt may take after the message was taken, at each attempt. Default one hour.
+    /// How long an asynchronous receipt may take after the message was taken, at each attempt. Default one hour: some
+    /// systems work through queues before they acknowledge.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
     pub receipt_deadline: Duration,
-    /// What happens when it has not come by then. Default [`LateReceipt::Resend`].
+    /// What happens when it has not come by then. Default [`LateReceipt::Resend`]: a partner who keeps to RFC 4130
+    /// section 5.5 answers with the receipt.
     pub late_receipt: LateReceipt,
     /// What is answered to messages that come again.
     pub duplicates: DuplicateTerms,
@@ -37,18 +39,20 @@ impl Default for DeliveryTerms {
 #[non_exhaustive]
 pub struct RetryTerms {
     /// Attempts in all, the first one included. Answers that say when to come again
-    /// ([`SendOutcome::Wait`](crate::SendOutcome::Wait)) are not counted. Default 10.
+    /// ([`SendOutcome::Wait`](crate::SendOutcome::Wait)) are not counted. Default 10: with the other defaults they fill
+    /// the day.
     pub attempts: u32,
     /// The wait after the first attempt. Default five minutes, as drafts of RFC 4130's successor suggest. It should be
     /// longer than the time limit of the HTTP client: an attempt whose process has ended is repeated after this time.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
     pub first_wait: Duration,
-    /// What each wait is multiplied by to give the next. Default 2.
+    /// What each wait is multiplied by to give the next. Default 2, so that short troubles pass quickly and long ones
+    /// cost little.
     pub factor: u32,
-    /// No wait is longer than this. Default two hours.
+    /// No wait is longer than this. Default two hours: a partner who is back should not wait half a day.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
     pub longest_wait: Duration,
-    /// No attempt starts later than this after the first one. Default one day.
+    /// No attempt starts later than this after the first one. Default one day: then somebody should telephone.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
     pub give_up_after: Duration,
     /// By how many per cent a wait may be shortened at random, so that messages that failed together do not come
@@ -108,11 +112,13 @@ pub enum LateReceipt {
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
 #[non_exhaustive]
 pub struct DuplicateTerms {
-    /// The same message again. Default [`Repeated::Replay`].
+    /// The same message again. Default [`Repeated::Replay`], as RFC 4130 section 5.5 has it.
     pub repeated: Repeated,
-    /// Another document under a Message-ID that was used. Default [`Changed::Refuse`].
+    /// Another document under a Message-ID that was used. Default [`Changed::Refuse`]: identifiers are reused only for
+    /// the same content.
     pub changed: Changed,
-    /// What the sender is told to wait while the first copy is still worked on. Default half a minute.
+    /// What the sender is told to wait while the first copy is still worked on. Default half a minute, longer than
+    /// storing takes.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
     pub busy_wait: Duration,
     /// How long a message stays on record after it was answered last. Default 90 days: retries end within days, and

@@ -12,21 +12,23 @@ pub struct PacingTerms {
     /// Which answers mean that we call too often. Default status 429, which stays unless `status` is written.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "FailRule::read_limited"))]
     pub limited: FailRule,
-    /// How long to wait after such an answer, if it has no `Retry-After`. Default one minute.
+    /// How long to wait after such an answer, if it has no `Retry-After`. Default one minute, the interval that most
+    /// limits are counted in.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
     pub wait: Duration,
-    /// The least time between the starts of two calls. Default none.
+    /// The least time between the starts of two calls. Default none: few partners ask for one.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
     pub min_gap: Duration,
-    /// Calls in each interval, wherever the interval is taken to begin; 0, the default, for any number.
+    /// Calls in each interval, wherever the interval is taken to begin; 0 for any number. Default 0: AS2 knows no
+    /// limit, a partner who has one says so.
     pub calls: u32,
-    /// The interval of `calls`. Default one minute.
+    /// The interval of `calls`. Default one minute, as partners state their limits.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
     pub interval: Duration,
-    /// Calls under way at once; 0, the default, for any number.
+    /// Calls under way at once; 0 for any number. Default 0: HTTP clients have a bound of their own.
     pub concurrency: u32,
-    /// A call that has not ended after this time no longer counts as under way: its process is gone. Set it above
-    /// the longest time limit of the HTTP client. Default ten minutes.
+    /// A call that has not ended after this time no longer counts as under way: its process is gone. Set it above the
+    /// longest time limit of the HTTP client. Default ten minutes, longer than any common time limit.
     #[cfg_attr(feature = "serde", serde(with = "super::text::span"))]
     pub longest_call: Duration,
 }

@@ -111,7 +111,7 @@ pub enum Compression {
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
 #[non_exhaustive]
 pub struct ReceiptWish {
-    /// No receipt, an unsigned one or a signed one.
+    /// No receipt, an unsigned one or a signed one. Default signed: nothing else proves delivery.
     pub kind: ReceiptKind,
     /// Our URL for an asynchronous receipt; `None` asks for it in the HTTP response.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]

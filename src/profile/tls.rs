@@ -13,11 +13,13 @@ use crate::profile::certificates::Strictness;
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, default))]
 #[non_exhaustive]
 pub struct TlsTerms {
-    /// Which certificates of the other side are trusted. Default [`TlsTrust::Roots`].
+    /// Which certificates of the other side are trusted. Default [`TlsTrust::Roots`], as on the web: pins have to be
+    /// changed by hand.
     pub trust: TlsTrust,
     /// The versions that are offered. Default 1.2 and 1.3: many partners have only the former.
     pub versions: Vec<TlsVersion>,
-    /// A pinned certificate outside its dates. Default [`Strictness::Refuse`]. Under roots dates always count.
+    /// A pinned certificate outside its dates. Default [`Strictness::Refuse`]: say so if a partner shall be let pass.
+    /// Under roots dates always count.
     pub dates: Strictness,
 }
 
