@@ -329,9 +329,26 @@ fn check_pair(certificate: &Certificate, public_key: &[u8]) -> Result<(), SetupE
     Err(SetupError::KeyMismatch { subject: certificate.subject().to_owned() })
 }
 
-/// Whether two SubjectPublicKeyInfos hold the same key: some certificates leave out the NULL parameters of RSA keys.
+/// Whether two SubjectPublicKeyInfos hold the same key: some certificates leave out the NULL parameters of RSA keys, or
+/// the zero before their modulus.
 pub(crate) fn same_key(one: &[u8], other: &[u8]) -> bool {
-    one == other || matches!((public_bits(one), public_bits(other)), (Ok(one), Ok(other)) if one == other)
+    let same = |one: (&[u8], &[u8]), other: (&[u8], &[u8])| {
+        let numbers = || numbers(one.1).is_some_and(|known| numbers(other.1) == Some(known));
+        one == other || (one.0 == other.0 && numbers())
+    };
+    one == other || matches!((public_bits(one), public_bits(other)), (Ok(one), Ok(other)) if same(one, other))
+}
+
+/// The integers of an RSAPublicKey in a BIT STRING, without leading zeros; `None` for every other key.
+fn numbers(bits: &[u8]) -> Option<[&[u8]; 2]> {
+    let sequence = Cursor::new(bits.strip_prefix(&[0])?, SPKI_DEPTH).expect(ber::SEQUENCE, "a public key").ok()?;
+    let mut cursor = Cursor::new(sequence.content, SPKI_DEPTH);
+    let mut integer = || {
+        let content = cursor.expect(ber::INTEGER, "an integer").ok()?.content;
+        content.get(content.iter().take_while(|octet| **octet == 0).count()..)
+    };
+    let numbers = [integer()?, integer()?];
+    matches!(cursor.next(), Ok(None)).then_some(numbers)
 }
 
 /// Algorithm and key bits of a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7). EC keys have their curve in the
@@ -363,5 +380,11 @@ mod tests {
         assert!(same_key(&null, &null) && same_key(&null, &spki(&[], &[0, 1, 2])));
         assert!(!same_key(&null, &spki(&[], &[0, 1, 3])));
         assert!(!same_key(&null, b"") && !same_key(b"\x30", b"\x31"));
+        let rsa = |modulus: &[u8]| {
+            let numbers = tlv(ber::SEQUENCE, &[&tlv(ber::INTEGER, &[modulus]), &tlv(ber::INTEGER, &[&[3]])]);
+            spki(&[5, 0], &[&[0], numbers.as_slice()].concat())
+        };
+        assert!(same_key(&rsa(&[0, 0x81]), &rsa(&[0x81])), "without the zero before the first bit");
+        assert!(!same_key(&rsa(&[0, 0x81]), &rsa(&[0x82])));
     }
 }

@@ -6,7 +6,7 @@ use ::rsa::traits::PublicKeyParts;
 use ::rsa::{BoxedUint, Pkcs1v15Sign, PublicKey};
 use pkcs8::SubjectPublicKeyInfoRef;
 use pkcs8::der::asn1::{AnyRef, Null};
-use pkcs8::der::{Decode, Encode};
+use pkcs8::der::{Decode, Encode, Reader, SliceReader, Tag, Tagged};
 
 use crate::algorithm::{DigestAlgorithm, PssParameters};
 use crate::crypto::VerifyError;
@@ -67,13 +67,27 @@ pub(super) fn pss_key(spki: &SubjectPublicKeyInfoRef<'_>, used: PssParameters) -
 
 /// Bounds are checked before arithmetic.
 fn numbers(spki: &SubjectPublicKeyInfoRef<'_>) -> Option<PublicKey> {
-    let key = pkcs1::RsaPublicKeyRef::from_der(spki.subject_public_key.as_bytes()?).ok()?;
-    let (modulus, exponent) = (key.modulus.as_bytes(), key.public_exponent.as_bytes());
+    let (modulus, exponent) = integers(spki.subject_public_key.as_bytes()?)?;
     if modulus.len() > MODULUS_BITS.end() / 8 || exponent.len() > 8 {
         return None;
     }
     // Exponents must be odd, above 1 and below 2^33; the modulus odd.
     PublicKey::new_with_size_limits(uint(modulus)?, uint(exponent)?, MODULUS_BITS).ok()
+}
+
+/// The numbers of an RSAPublicKey without leading zeros. Old certificates leave out the zero before a first bit that is
+/// set, which DER would read as a sign (interop: OpenAS2 meets such); so nothing here is negative.
+fn integers(key: &[u8]) -> Option<(&[u8], &[u8])> {
+    let sequence = AnyRef::from_der(key).ok().filter(|sequence| sequence.tag() == Tag::Sequence)?;
+    let mut reader = SliceReader::new(sequence.value()).ok()?;
+    let mut integer = || {
+        let value = AnyRef::decode(&mut reader).ok().filter(|value| value.tag() == Tag::Integer)?.value();
+        let zeros = value.iter().take_while(|octet| **octet == 0).count();
+        value.get(zeros..).filter(|digits| !digits.is_empty())
+    };
+    let numbers = (integer()?, integer()?);
+    reader.finish().ok()?;
+    Some(numbers)
 }
 
 fn uint(octets: &[u8]) -> Option<BoxedUint> {
