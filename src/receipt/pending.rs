@@ -200,7 +200,9 @@ impl PendingReceipt {
         let signers = self.signers(partner);
         let outcome = self.judge(mdn, &signers, partner.provider(), now, None);
         let (Outcome::NeedsMic { algorithm }, Some(head)) = (&outcome, &self.head) else { return Ok(outcome) };
-        let Some(mic) = recompute(partner.provider(), *algorithm, &head.0, payload)? else { return Ok(outcome) };
+        // mendelson answers unsigned messages with SHA-1 whatever was listed: without layers, the body alone is hashed.
+        let head = if self.scope == MicScope::BodyOnly { &[][..] } else { &head.0 };
+        let Some(mic) = recompute(partner.provider(), *algorithm, head, payload)? else { return Ok(outcome) };
         Ok(self.judge(mdn, &signers, partner.provider(), now, Some(&mic)))
     }
 
