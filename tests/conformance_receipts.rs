@@ -47,16 +47,52 @@ fn dispute(outcome: Outcome) -> &'static str {
     }
 }
 
+const OTHER_NAMES: [(&str, &str); 4] =
+    [("as2-from", "carol"), ("as2-from", "BOB"), ("as2-to", "bob"), ("as2-to", "\"alice corp\"")];
+
+fn under((name, value): (&'static str, &str), mut response: Response<Bytes>) -> Response<Bytes> {
+    response.headers_mut().insert(name, value.parse().unwrap());
+    response
+}
+
 #[test]
 fn n07_receipts_with_other_names_prove_nothing() {
     let pending = waiting(ReceiptKind::Signed, false);
-    let good = signed(&fields(PROCESSED, pending.mics().first(), ""));
-    assert_eq!(proof(&verdict(&pending, &good)), Some(Proof::Signed));
-    for (name, value) in [("as2-from", "carol"), ("as2-from", "BOB"), ("as2-to", "bob"), ("as2-to", "\"alice corp\"")] {
-        let mut other = good.clone();
-        other.headers_mut().insert(name, value.parse().unwrap());
-        assert_eq!(dispute(verdict(&pending, &other)), "MDN_OTHER_PARTIES", "{name}: {value}");
+    let right = fields(PROCESSED, pending.mics().first(), "");
+    let wrong = fields(PROCESSED, None, "Received-content-MIC: AAAA, sha-256\r\n");
+    let refused = fields("automatic-action/MDN-sent-automatically; processed/error: x", None, "");
+    for names in OTHER_NAMES {
+        let doubtful = [unsigned(&right), signed(&fields(PROCESSED, None, "")), signed(&wrong), signed(&refused)];
+        for response in doubtful {
+            assert_eq!(dispute(verdict(&pending, &under(names, response))), "MDN_OTHER_PARTIES", "{names:?}");
+        }
     }
+}
+
+/// Gateways write names of their own.
+#[test]
+fn n07_other_names_are_noted_where_signature_and_integrity_check_are_right() {
+    let pending = waiting(ReceiptKind::Signed, false);
+    let right = fields(PROCESSED, pending.mics().first(), "");
+    for names in OTHER_NAMES {
+        let outcome = verdict(&pending, &under(names, signed(&right)));
+        let Outcome::Deliver(evidence) = outcome else { panic!("{names:?}: {outcome:?}") };
+        assert_eq!(evidence.proof(), Some(Proof::Signed));
+        let [Note::Receipt(note)] = evidence.notes() else { panic!("{:?}", evidence.notes()) };
+        assert!(note.contains(names.1.trim_matches('"')), "{note}");
+        let record = serde_json::to_string(evidence.record()).unwrap();
+        let record: EvidenceRecord = serde_json::from_str(&record).unwrap();
+        assert_eq!(record.verify(&CryptoProvider::rustcrypto()).unwrap().proof(), Some(Proof::Signed));
+    }
+    let sha512 = DigestAlgorithm::Sha512;
+    let head = b"Content-Type: application/EDI-X12\r\nContent-Transfer-Encoding: binary\r\n\r\n";
+    let value = digest(sha512, &[head.as_slice(), &order()].concat());
+    let mic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, value.as_bytes());
+    let rare = fields(PROCESSED, None, &format!("Received-content-MIC: {mic}, sha-512\r\n"));
+    let receipt = receipt_in(&under(OTHER_NAMES[0], signed(&rare)));
+    assert!(matches!(pending.settle(&receipt, &bob(), now()), Outcome::NeedsMic { .. }));
+    let settled = pending.settle_with(&receipt, &bob(), &mut &order()[..], now()).unwrap();
+    assert_eq!(proof(&settled), Some(Proof::Signed));
 }
 
 #[test]

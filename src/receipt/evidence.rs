@@ -67,7 +67,7 @@ impl Evidence {
         self.record.signer.as_ref()
     }
 
-    /// What was tolerated in the signature of the receipt, such as a certificate outside its dates.
+    /// What was tolerated, such as a certificate outside its dates or names that are not those of the message.
     #[must_use]
     pub fn notes(&self) -> &[Note] {
         &self.notes

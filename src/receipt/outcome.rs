@@ -40,7 +40,7 @@ pub enum Dispute {
         /// The Original-Message-ID of the receipt, or nothing.
         found: String,
     },
-    /// The receipt comes from, or is addressed to, somebody else.
+    /// The receipt comes from, or is addressed to, somebody else, and neither signature nor integrity check tell better.
     #[error("the receipt is from {from} to {to}")]
     OtherParties {
         /// AS2-From of the receipt.
