@@ -1,7 +1,11 @@
 //! The layers of a message, and what is odd about their labels.
 
+use bytes::Bytes;
+
 use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
 use crate::cms::content::ContentInfo;
+use crate::limits::Limits;
+use crate::mime::entity::Entity;
 use crate::mime::multipart::{Closed, Multipart};
 use crate::mime::param::ContentType;
 use crate::note::Note;
@@ -69,4 +73,21 @@ pub(crate) fn surroundings_notes(split: &Multipart) -> Vec<Note> {
 pub(crate) fn boundary_note(content_type: &ContentType) -> Option<Note> {
     let twice = content_type.repeats("boundary");
     twice.then(|| Note::Other("the boundary of multipart/signed is given more than once".to_owned()))
+}
+
+/// Octets of a line of a message (RFC 5322 section 2.1.1).
+const MAX_LINE: usize = 998;
+
+/// Transfer encoding and octets of a CMS object whose MIME header stands in the body once more, as asx-rs and early
+/// versions of the Ruby gem write it. Neither DER nor base64 starts with a line that has a colon.
+pub(crate) fn repeated_head(body: &Bytes, limits: &Limits) -> Option<(Option<Vec<u8>>, Bytes)> {
+    let mut line = body.iter().take(MAX_LINE).take_while(|octet| **octet != b'\n');
+    if body.first() == Some(&0x30) || !line.any(|octet| *octet == b':') {
+        return None;
+    }
+    let entity = Entity::parse(body.clone(), limits).ok()?;
+    let content_type = entity.content_type()?.ok()?;
+    let is_cms = matches!(content_type.essence(), "application/pkcs7-mime" | "application/x-pkcs7-mime");
+    let transfer = entity.fields().get("content-transfer-encoding").map(|value| value.into_owned());
+    is_cms.then(|| (transfer, entity.into_body()))
 }

@@ -25,7 +25,7 @@ use crate::profile::AcceptTerms;
 use crate::smime::compress::{InflateBudget, inflate, is_zlib, is_zlib_in_base64};
 use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
 use crate::smime::layer::{
-    Layer, boundary_note, declared_smime_type, micalg_note, smime_type_note, surroundings_notes,
+    Layer, boundary_note, declared_smime_type, micalg_note, repeated_head, smime_type_note, surroundings_notes,
 };
 use crate::smime::mic::{Digests, Mic, MicRule, MicScope, pick};
 use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
@@ -252,9 +252,13 @@ impl Peel {
 
     /// Opens a CMS object; an envelope is handed back, since its key must answer first.
     fn cms(&mut self) -> Result<Option<Box<SealedEnvelope>>, ReceiveError> {
-        let declared = self.current.transfer.take();
-        let body = std::mem::take(&mut self.current.body);
+        let mut declared = self.current.transfer.take();
+        let mut body = std::mem::take(&mut self.current.body);
         self.current.whole = None;
+        if let (Exposure::Open, Some(inner)) = (self.exposure, repeated_head(&body, &self.terms.limits)) {
+            (declared, body) = inner;
+            self.trail.notes.push(Note::Surroundings("the MIME header is repeated in the body".to_owned()));
+        }
         let octets = self.decode_der(declared, body, "application/pkcs7-mime")?;
         if is_zlib(&octets) {
             return Err(ReceiveError::Decompression(DecompressionFault::BareZlib));
