@@ -1,12 +1,12 @@
 //! Opening a message layer by layer, until the payload: what each layer *is* decides, not what its label says.
 
 mod documents;
+mod policy;
+mod wrapper;
 
 use std::time::SystemTime;
 
 use bytes::Bytes;
-
-mod policy;
 
 use crate::cms::content::{self, ContentInfo, ContentKind};
 use crate::cms::signed::SignedData;
@@ -106,7 +106,7 @@ pub(crate) fn peel(outer: Current, terms: PeelTerms) -> Step<Result<Opened, Box<
         budget,
         digests: Vec::new(),
     };
-    peel.run()
+    peel.without_wrapper().run()
 }
 
 struct Peel {

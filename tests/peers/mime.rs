@@ -269,6 +269,25 @@ fn a1_53_headers_before_the_first_boundary_are_skipped() {
     }
 }
 
+/// mendelson looks for the signed part in wrappers around it.
+#[test]
+fn a1_54_a_signed_part_alone_in_a_multipart_is_unwrapped() {
+    let signed = entity(&format!("Content-Type: {SIGNED_TYPE}"), &signed());
+    let accepted = Case::new("multipart/mixed; boundary=w", &multipart("w", &[&signed])).accepted();
+    assert_eq!((accepted.payload().body().as_ref(), accepted.mic().to_base64()), (EDI, mic(&part())));
+    assert!(matches!(accepted.authenticity(), Authenticity::Signed { .. }));
+    assert!(matches!(accepted.notes(), [Note::Layering(_)]), "{:?}", accepted.notes());
+
+    // Something beside it is a collection, of which nothing counts as signed.
+    let text = entity("Content-Type: text/plain", b"-- \r\nScanned for viruses.");
+    let accepted = Case::new("multipart/mixed; boundary=w", &multipart("w", &[&signed, &text])).accepted();
+    assert_eq!((accepted.authenticity(), accepted.payloads().len()), (&Authenticity::None, 2));
+    // Nor is a changed part delivered because of its wrapper.
+    let changed = patch_last(&signed, b"GS*PO", b"GS*IN");
+    let case = Case::new("multipart/mixed; boundary=w", &multipart("w", &[&changed]));
+    assert_eq!(case.open_sync().unwrap_err().error().code(), "INTEGRITY_CHECK");
+}
+
 /// Boundaries that were mangled or lost on the way, and line ends too many or too few.
 #[test]
 fn a1_55_odd_ends_are_read_and_the_signed_octets_stay_exact() {
