@@ -82,7 +82,7 @@ impl Signer {
 
     /// A detached signature by this signer alone, without certificates.
     pub fn sign(&self, content: &[u8]) -> Vec<u8> {
-        signed_data(&[self.clone()], content, &[])
+        signed_data(std::slice::from_ref(self), content, &[])
     }
 }
 

@@ -254,10 +254,6 @@ fn a1_67_the_digest_of_the_check_is_the_one_that_was_asked_for() {
 #[test]
 fn a1_68_receipts_tell_nothing_about_the_machine() {
     let receipt = receipt_in(&answered(&signed_only(|_| ()), |_| ()).to_response());
-    let written = receipt.report().reporting_ua.clone().unwrap_or_default();
-    assert!(
-        !written.contains(|c: char| c.is_ascii_digit() && c != '2') && !written.contains(['/', ':', '@']),
-        "{written}"
-    );
+    assert_eq!((receipt.report().reporting_ua.as_deref(), receipt.report().mdn_gateway.as_deref()), (None, None));
     assert_eq!(receipt.announced().product(), None);
 }

@@ -217,3 +217,52 @@ fn b2_14_folded_fields_inside_receipts_are_read() {
     let response = response(&entity(&format!("Content-Type: {SIGNED_TYPE}"), &body));
     assert_eq!(proof(&pending, &response), Some(Proof::Signed));
 }
+
+/// Sterling's receipt with all that is its own: headers of AS2 repeated in the body, parameters without spaces, an
+/// explanation without header, identifiers without brackets, a binary signature without attributes and without label.
+#[test]
+fn b2_18_a_whole_receipt_of_sterling_proves_delivery() {
+    let pending = waiting(ReceiptKind::Signed, false);
+    let fields = format!(
+        "Reporting-UA:IBM Sterling B2B Integrator\r\nOriginal-Recipient:rfc822;bob\r\nFinal-Recipient:rfc822;bob\r\nOriginal-Message-ID: {}\r\nDisposition:Automatic-action/mdn-sent-automatically;processed\r\nReceived-Content-MIC: {},sha256\r\n",
+        pending.message_id().bare(),
+        pending.mics()[0].to_base64()
+    );
+    let machine = entity("Content-Type:message/disposition-notification", fields.as_bytes());
+    let text = b"The message <case@alice.example> was received.";
+    let head = "Content-Type:multipart/report;Report-Type=disposition-notification;boundary=r";
+    let report = entity(head, &multipart("r", &[text, &machine]));
+    let signer = Signer { attributes: false, combined: false, ..Signer::java("bob-sign") };
+    let signature = entity("Content-Type:application/pkcs7-signature", &signer.sign(&report));
+    let repeated = "AS2-From: bob\r\nAS2-To: \"Alice Corp\"\r\nAS2-Version: 1.1\r\nMessage-ID: <4af6@bob>\r\n\r\n";
+    let body = [repeated.as_bytes(), &multipart("s", &[&report, &signature])].concat();
+    let response = ::http::Response::builder()
+        .header("as2-from", "bob")
+        .header("as2-to", "Alice Corp")
+        .header("content-type", "multipart/signed;micalg=sha256;boundary=s;protocol=application/pkcs7-signature")
+        .body(Bytes::from(body))
+        .unwrap();
+    assert_eq!(proof(&pending, &response), Some(Proof::Signed));
+    assert_eq!(receipt_in(&response).text(), Some("The message <case@alice.example> was received."));
+}
+
+/// The Ruby gem puts a line end before the body of its receipts; libas2 cuts them off everything, documents too.
+#[test]
+fn b2_19_line_ends_before_the_content_are_skipped_but_not_those_of_documents() {
+    for blank in ["\r\n", "\n", "\r\n\r\n"] {
+        let before = |octets: &[u8]| [blank.as_bytes(), octets].concat();
+        let base64 = base64_lines(&sealed(&part()));
+        assert_eq!(Case::new(ENVELOPED_TYPE, &before(&base64)).accepted().payload().body(), EDI, "{blank:?}");
+        let report = report(&fields(PROCESSED, None, ""));
+        let (_, body) = head_and_body(&report);
+        let mut response = response(&report);
+        *response.body_mut() = before(body).into();
+        assert_eq!(proof(&waiting(ReceiptKind::Unsigned, false), &response), Some(Proof::UnsignedNoMic));
+
+        let document = before(EDI);
+        let accepted = Case::new("application/EDI-X12", &document).accepted();
+        assert_eq!((accepted.payload().body().as_ref(), accepted.mic().to_base64()), (&*document, mic(&document)));
+        let inside = entity(EDI_HEAD, &document);
+        assert_eq!(Case::new(ENVELOPED_TYPE, &sealed(&inside)).accepted().payload().body(), &document);
+    }
+}
