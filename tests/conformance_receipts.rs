@@ -71,7 +71,7 @@ fn n07_receipts_with_other_names_prove_nothing() {
 
 /// Gateways write names of their own.
 #[test]
-fn n07_other_names_are_noted_where_signature_and_integrity_check_are_right() {
+fn n07_other_names_are_noted_where_both_proofs_are_right() {
     let pending = waiting(ReceiptKind::Signed, false);
     let right = fields(PROCESSED, pending.mics().first(), "");
     for names in OTHER_NAMES {
