@@ -253,3 +253,33 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// Replicas share one stored value: each reads it, asks on its own copy, and may call only if nobody wrote in between.
+    #[test]
+    fn replicas_that_swap_one_value_keep_the_limit_together(
+        steps in prop::collection::vec((0_usize..3, prop::bool::ANY, 0_u64..400), 1..200),
+    ) {
+        let five = terms(|terms| (terms.calls, terms.interval) = (5, Duration::from_secs(1)));
+        let (mut stored, mut millis) = (Pacer::new(), 0);
+        let mut copies: [Option<(Pacer, Pacer, u64)>; 3] = [None, None, None];
+        let mut started = Vec::new();
+        for (replica, reads, pause) in steps {
+            millis += pause;
+            if reads {
+                let (read, mut asked) = (stored.clone(), stored.clone());
+                copies[replica] = starts(&mut asked, &five, millis).then_some((read, asked, millis));
+            } else if let Some((read, asked, at)) = copies[replica].take()
+                && stored == read
+            {
+                // The swap takes effect; the call counts from the time at which it was asked for.
+                stored = asked;
+                started.push(at);
+            }
+        }
+        started.sort_unstable();
+        for window in started.windows(6) {
+            prop_assert!(window[5] - window[0] >= 1000, "{started:?}");
+        }
+    }
+}
