@@ -16,7 +16,7 @@ use crate::mime::param::ContentType;
 use crate::mime::transfer::{TransferEncoding, decode, decode_der};
 use crate::name::printable;
 use crate::note::Note;
-use crate::smime::layer::{boundary_note, surroundings_notes};
+use crate::smime::layer::{boundary_note, repeated_head, surroundings_notes};
 use crate::smime::mic::{Digests, Mic};
 
 /// An entity with its header in front.
@@ -106,9 +106,15 @@ fn cms_body(
     nesting: usize,
 ) -> Finding {
     let length = body.len();
-    match decode_der(labels.transfer.as_deref(), body) {
+    let repeated = repeated_head(&body, &inspector.limits);
+    let is_repeated = repeated.is_some();
+    let (declared, body) = repeated.unwrap_or_else(|| (labels.transfer.clone(), body));
+    match decode_der(declared.as_deref(), body) {
         Ok((octets, fault)) => {
             let mut found = cms::object(inspector, octets, Some(content_type), nesting);
+            if is_repeated {
+                found.note(&Note::Surroundings("the MIME header is repeated in the body".to_owned()));
+            }
             if let Some(fault) = fault {
                 found.note(&Note::TransferEncoding(fault.to_owned()));
             }

@@ -110,6 +110,18 @@ fn oddities_come_with_their_rule() {
 }
 
 #[test]
+fn a_header_that_is_repeated_in_the_body_is_told_and_skipped() {
+    let message = worked("03-encrypted.http");
+    let at = message.windows(4).position(|octets| octets == b"\r\n\r\n").unwrap() + 4;
+    let repeated = b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\n";
+    let head = String::from_utf8(message[..at].to_vec()).unwrap();
+    let head: Vec<_> = head.lines().filter(|line| !line.to_lowercase().starts_with("content-length")).collect();
+    let octets = [head.join("\r\n").as_bytes(), b"\r\n", &repeated[..], &message[at..]].concat();
+    let text = bob().wire(octets).to_string();
+    assert!(text.contains("! the MIME header is repeated in the body") && text.contains("octets: 279"), "{text}");
+}
+
+#[test]
 fn nesting_is_bounded() {
     let mut entity = b"Content-Type: text/plain\r\n\r\nx".to_vec();
     for level in 0..50 {
