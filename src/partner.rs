@@ -47,6 +47,13 @@ struct Inner {
     notes: Vec<Note>,
 }
 
+impl Inner {
+    /// The certificates that messages may be encrypted to.
+    fn recipients(&self) -> impl Iterator<Item = &Certificate> {
+        self.encryption.iter().map(|own| &own.certificate).chain(&self.further)
+    }
+}
+
 struct EncryptionCertificate {
     certificate: Certificate,
     active_from: Option<SystemTime>,
@@ -242,9 +249,8 @@ impl PartnerBuilder {
             return Err(SetupError::Contradictions(found));
         }
         if !self.weak_keys_allowed {
-            let encryption = self.inner.encryption.iter().map(|own| &own.certificate);
             let verification = self.inner.verification.iter().map(|own| &own.certificate);
-            encryption.chain(verification).try_for_each(SetupError::check_strength)?;
+            self.inner.recipients().chain(verification).try_for_each(SetupError::check_strength)?;
         }
         Ok(Partner { inner: Arc::new(self.inner) })
     }

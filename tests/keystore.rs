@@ -276,7 +276,8 @@ fn weak_keys_need_consent() {
         builder.encrypt_to(encryption.clone()).verify_with(verification.clone())
     };
     assert_eq!(partner(certificate, &strong).build().err(), Some(weak.clone()));
-    assert_eq!(partner(&strong, certificate).build().err(), Some(weak));
+    assert_eq!(partner(&strong, certificate).build().err(), Some(weak.clone()));
+    assert_eq!(partner(&strong, &strong).also_encrypt_to(certificate.clone()).build().err(), Some(weak));
     assert!(partner(&strong, &strong).build().is_ok());
     assert!(partner(certificate, certificate).allow_weak_keys().build().is_ok());
 }

@@ -42,7 +42,9 @@ pub(super) fn basic(user: &str, password: &SecretBytes) -> Result<HeaderValue, S
 /// The URI with one more query parameter.
 pub(super) fn in_query(uri: &Uri, parameter: &str, token: &SecretBytes) -> Result<Uri, SecretFault> {
     check_token(token.as_bytes())?;
-    let mut target = Zeroizing::new(Vec::with_capacity(uri.path().len() + 3 * (parameter.len() + token.len()) + 3));
+    // As long as it can become: a vector that grows leaves its old octets behind, unwiped.
+    let before = uri.path().len() + uri.query().map_or(0, str::len);
+    let mut target = Zeroizing::new(Vec::with_capacity(before + 3 * (parameter.len() + token.len()) + 3));
     target.extend_from_slice(uri.path().as_bytes());
     target.push(b'?');
     if let Some(query) = uri.query().filter(|query| !query.is_empty()) {

@@ -35,8 +35,7 @@ fn bare_credentials(place: &str, terms: &EndpointTerms, url: Option<&HttpUrl>) -
 
 /// Certificates whose key usage does not allow what they are configured for.
 fn unfit(inner: &Inner) -> impl Iterator<Item = (&Certificate, CertificateUse)> {
-    let encryption = inner.encryption.iter().map(|own| &own.certificate).chain(&inner.further);
-    let encryption = encryption.map(|certificate| (certificate, CertificateUse::Encryption));
+    let encryption = inner.recipients().map(|certificate| (certificate, CertificateUse::Encryption));
     let verification = inner.verification.iter().map(|own| (&own.certificate, CertificateUse::Verification));
     encryption.chain(verification).filter(|(certificate, usage)| !permits(certificate, *usage))
 }
@@ -82,7 +81,7 @@ pub(super) fn contradictions(inner: &Inner) -> Vec<Contradiction> {
         }
     }
     let encryption = inner.encryption.iter().map(|own| &own.certificate);
-    for certificate in encryption.clone().chain(&inner.further) {
+    for certificate in inner.recipients() {
         claim(
             transport_to(certificate, None).is_some(),
             "send.encrypt",
