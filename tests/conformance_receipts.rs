@@ -114,6 +114,9 @@ fn k22_the_mic_is_checked_with_the_digest_that_the_receipt_names() {
         assert_eq!(unknown.advice(), Advice::ComputeMic);
         let settled = pending.settle_with(&receipt, &bob(), &mut &order()[..], now()).unwrap();
         assert_eq!(proof(&settled), Some(Proof::Signed));
+        let Outcome::Deliver(evidence) = settled else { unreachable!() };
+        let again = evidence.record().verify(&CryptoProvider::rustcrypto()).unwrap();
+        assert_eq!(again.proof(), Some(Proof::Signed));
         let other = pending.settle_with(&receipt, &bob(), &mut &b"another order"[..], now()).unwrap();
         assert_eq!(dispute(other), "MIC_MISMATCH");
     }

@@ -185,14 +185,14 @@ impl PendingReceipt {
     /// The signature may be by any current certificate of the partner, or by a retired one that was still in use
     /// when the message was sent.
     pub fn settle(&self, mdn: &IncomingMdn, partner: &Partner, now: SystemTime) -> Outcome {
-        self.judge(mdn, &self.signers(partner), partner.provider(), now, None)
+        self.judge(mdn, &self.signers(partner), partner.provider(), now)
     }
 
     /// Judges a receipt whose digest was not kept, by hashing the payload again.
     ///
     /// # Errors
     /// Those of reading the payload. [`Outcome::NeedsMic`] comes back where the payload alone does not give the
-    /// signed octets: it was compressed before it was signed.
+    /// signed octets: it was compressed before it was signed, or it is one of several documents.
     pub fn settle_with(
         &self,
         mdn: &IncomingMdn,
@@ -201,12 +201,14 @@ impl PendingReceipt {
         now: SystemTime,
     ) -> std::io::Result<Outcome> {
         let signers = self.signers(partner);
-        let outcome = self.judge(mdn, &signers, partner.provider(), now, None);
+        let outcome = self.judge(mdn, &signers, partner.provider(), now);
         let (Outcome::NeedsMic { algorithm }, Some(head)) = (&outcome, &self.head) else { return Ok(outcome) };
         // mendelson answers unsigned messages with SHA-1 whatever was listed: without layers, the body alone is hashed.
         let head = if self.scope == MicScope::BodyOnly { &[][..] } else { &head.0 };
         let Some(mic) = recompute(partner.provider(), *algorithm, head, payload)? else { return Ok(outcome) };
-        Ok(self.judge(mdn, &signers, partner.provider(), now, Some(&mic)))
+        // The evidence holds what it was judged by, or it could not be verified again.
+        let mics = self.mics.iter().cloned().chain([mic]).collect();
+        Ok(Self { mics, ..self.clone() }.judge(mdn, &signers, partner.provider(), now))
     }
 
     /// The partner's signers, by the terms of the day and at the time the message was sent: a certificate may expire
@@ -229,17 +231,10 @@ impl PendingReceipt {
     ) -> Outcome {
         let trusted = signer.into_iter().cloned().collect();
         let signers = Signers { trusted, trust: Trust::Pin, terms: self.use_terms() };
-        self.judge(mdn, &signers, provider, now, None)
+        self.judge(mdn, &signers, provider, now)
     }
 
-    fn judge(
-        &self,
-        mdn: &IncomingMdn,
-        signers: &Signers,
-        provider: &CryptoProvider,
-        now: SystemTime,
-        extra: Option<&Mic>,
-    ) -> Outcome {
+    fn judge(&self, mdn: &IncomingMdn, signers: &Signers, provider: &CryptoProvider, now: SystemTime) -> Outcome {
         let disposition = mdn.disposition();
         let mut signer = match mdn.signed().map(|signed| self.verify(signed, signers, provider)) {
             None => Signer::default(),
@@ -252,7 +247,7 @@ impl PendingReceipt {
             return self.dispute(dispute, mdn, signer, now);
         }
         if let Err(dispute) = self.check_parties(mdn) {
-            match self.check_mic(mdn, extra) {
+            match self.check_mic(mdn) {
                 // Gateways write names of their own, or swap them. Who signs the right identifier and the right
                 // integrity check leaves no doubt about what he received.
                 Ok(MicVerdict::Equal) if signer.certificate.is_some() => {
@@ -271,7 +266,7 @@ impl PendingReceipt {
         if signer.certificate.is_none() && self.kind == ReceiptKind::Signed {
             return self.dispute(Dispute::Unsigned, mdn, signer, now);
         }
-        let proof = match self.check_mic(mdn, extra) {
+        let proof = match self.check_mic(mdn) {
             Ok(MicVerdict::Equal) if signer.certificate.is_some() => Proof::Signed,
             Ok(MicVerdict::Equal) => Proof::UnsignedWithMic,
             Ok(MicVerdict::Missing) if signer.certificate.is_none() => Proof::UnsignedNoMic,
@@ -339,7 +334,7 @@ impl PendingReceipt {
         Ok(())
     }
 
-    fn check_mic(&self, mdn: &IncomingMdn, extra: Option<&Mic>) -> Result<MicVerdict, Dispute> {
+    fn check_mic(&self, mdn: &IncomingMdn) -> Result<MicVerdict, Dispute> {
         let received = match mdn.mic() {
             None => return Ok(MicVerdict::Missing),
             Some(MicField::Unparsable(text)) => return Err(Dispute::MicUnreadable(text.clone())),
@@ -351,7 +346,7 @@ impl PendingReceipt {
         if !self.terms.mics.contains(&algorithm) {
             return Err(Dispute::MicAlgorithm(algorithm));
         }
-        let ours = self.mics.iter().chain(extra).find(|mic| mic.algorithm() == algorithm);
+        let ours = self.mics.iter().find(|mic| mic.algorithm() == algorithm);
         let Some(ours) = ours else { return Ok(MicVerdict::Unknown(algorithm)) };
         let variants = self.variants.iter().filter(|mic| mic.algorithm() == algorithm);
         if std::iter::once(ours).chain(variants).any(|mic| mic.digest() == received.digest) {
