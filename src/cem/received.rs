@@ -16,7 +16,6 @@ use crate::message::received::Accepted;
 use crate::mime::related::bare_id;
 use crate::name::printable;
 use crate::partner::{Partner, PartnerBuilder};
-use crate::profile::PartnerProfile;
 use crate::step::Step;
 use crate::stored::Instant;
 use crate::url::HttpUrl;
@@ -331,11 +330,7 @@ impl Answer {
 fn response_url(text: &str, accepted: &Accepted) -> Result<HttpUrl, CemError> {
     let refused = |problem| CemError::ResponseUrl { url: printable(text), problem };
     let url: HttpUrl = text.parse().map_err(|_| refused("it is not an http or https URL without user information"))?;
-    let permitted = |profile: &PartnerProfile| {
-        let host = url.host();
-        profile.url.host() == host || profile.accept.receipt_hosts.iter().any(|own| own.eq_ignore_ascii_case(&host))
-    };
-    if accepted.partner().is_some_and(|partner| permitted(partner.profile())) {
+    if accepted.partner().is_some_and(|partner| partner.profile().may_call(&url)) {
         return Ok(url);
     }
     Err(refused("its host is neither that of the partner's URL nor listed in `accept.receipt_hosts`"))

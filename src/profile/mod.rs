@@ -111,6 +111,12 @@ impl PartnerProfile {
             quirks: Quirks::default(),
         }
     }
+
+    /// Whether a URL may be called that only the partner's word names: on the host of his own URL, or on a listed one.
+    pub(crate) fn may_call(&self, url: &HttpUrl) -> bool {
+        let host = url.host();
+        self.url.host() == host || self.accept.receipt_hosts.iter().any(|listed| listed.eq_ignore_ascii_case(&host))
+    }
 }
 
 fn default_domain() -> String {

@@ -74,13 +74,15 @@ pub struct Reply {
     /// What was tolerated, and what could not be done as asked.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub notes: Vec<Note>,
-    /// What became of the message, if that was decided.
-    #[cfg_attr(feature = "serde", serde(skip))]
+    /// What became of the message, if that was decided: whoever settles a claim with a reply that was stored needs it.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub(crate) decided: Option<Decided>,
 }
 
 /// What became of a message, whether or not its receipt could be written as asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub(crate) struct Decided {
     pub(crate) disposition: Disposition,
     pub(crate) text: String,
@@ -154,7 +156,7 @@ impl Reply {
     pub(crate) fn deferred(retry_after: Duration, notes: Vec<Note>) -> Self {
         let mut reply = Self::bare(StatusCode::SERVICE_UNAVAILABLE, notes);
         // Half a second is no reason to come again at once.
-        let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+        let seconds = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0));
         reply.response = reply.response.with_header("retry-after", seconds.to_string());
         reply
     }
@@ -461,9 +463,7 @@ impl MdnBuilder {
         let Ok(url) = asked.parse::<HttpUrl>() else {
             return nowhere("not an http or https URL without user information");
         };
-        let host = url.host();
-        let listed = accept.receipt_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host));
-        if listed || partner.profile().url.host() == host {
+        if partner.profile().may_call(&url) {
             return Route::There { url, note: None };
         }
         nowhere("the host is neither that of the partner's URL nor listed in `accept.receipt_hosts`")

@@ -185,7 +185,9 @@ impl InboxRecord {
     /// The first answer stays; of later ones only the last few do.
     fn answered(&mut self, seen: &Seen, reply: &Reply) {
         self.answers.retain(|answered| answered.wire != seen.wire);
-        self.answers.push(Answered { wire: seen.wire, payload: seen.payload, reply: reply.clone() });
+        // As it is read back: notes are not stored.
+        let reply = Reply { notes: Vec::new(), ..reply.clone() };
+        self.answers.push(Answered { wire: seen.wire, payload: seen.payload, reply });
         if self.answers.len() > MAX_ANSWERS {
             self.answers.remove(1);
         }
