@@ -13,8 +13,11 @@ pub(super) const SIGNATURE_NAMESPACE: &str = "http://www.w3.org/2000/09/xmldsig#
 
 /// Octets of the largest document; a request with 64 certificates has 40 KiB.
 const MAX_OCTETS: usize = 256 << 10;
-/// Elements, attributes and texts of a document; 64 certificates need 2000.
+/// Elements, texts and comments of a document; 64 certificates need 2000.
 const MAX_NODES: u32 = 8192;
+/// Quotation marks of a document, two for each attribute and more in texts, which is harmless: the parser compares
+/// attributes and namespaces of an element with each other. 64 certificates need 200.
+const MAX_QUOTES: usize = 2048;
 /// Nested elements; certificate exchange has five.
 const MAX_DEPTH: usize = 16;
 /// Characters of one value; names of issuers stay far below.
@@ -26,6 +29,9 @@ pub(super) fn parse(octets: &[u8]) -> Result<Document<'_>, CemError> {
         return Err(CemError::TooLarge { what: "octets of the XML document", limit: MAX_OCTETS });
     }
     let text = std::str::from_utf8(octets).map_err(|error| CemError::Xml(format!("not UTF-8: {error}")))?;
+    if octets.iter().filter(|octet| matches!(octet, b'"' | b'\'')).count() > MAX_QUOTES {
+        return Err(CemError::TooLarge { what: "quotation marks of the XML document", limit: MAX_QUOTES });
+    }
     let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(|error| match error {
         roxmltree::Error::DtdDetected => CemError::DocumentType,
@@ -171,6 +177,19 @@ mod tests {
             assert_eq!(refused(text), CemError::DocumentType, "{text}");
         }
         assert!(matches!(refused("<a>&b;</a>"), CemError::Xml(_)), "an entity that nothing declares");
+    }
+
+    #[test]
+    fn ec7_attributes_and_namespaces_are_limited() {
+        // Each child of an element copies its namespaces, and each attribute is compared with those before it.
+        let named = |count: usize| {
+            let names = (0..count).map(|number| format!(" xmlns:a{number}='u'")).collect::<String>();
+            format!("<a{names}/>")
+        };
+        assert!(parse(named(1000).as_bytes()).is_ok());
+        let limit = CemError::TooLarge { what: "quotation marks of the XML document", limit: MAX_QUOTES };
+        assert_eq!(refused(&named(1025)), limit);
+        assert_eq!(refused(&named(9000).replace('\'', "\"")), limit);
     }
 
     #[test]

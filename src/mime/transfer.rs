@@ -140,17 +140,21 @@ fn base64_chunk(
 
 /// Decodes as many whole groups of four as stand at the front without white space; the number of octets taken.
 fn whole_lines(chunk: &[u8], out: &mut Vec<u8>) -> usize {
-    let line = memchr::memchr3(b'\r', b'\n', b'=', chunk).unwrap_or(chunk.len());
-    let groups = line - line % 4;
     let before = out.len();
-    match chunk.get(..groups).map(|text| STANDARD.decode_vec(text, out)) {
-        Some(Ok(())) => groups,
-        _ => {
-            // An odd octet stands somewhere in the line: it is found one by one.
+    let mut groups_up_to = |end: usize| {
+        let groups = end - end % 4;
+        let decoded = chunk.get(..groups).map(|text| STANDARD.decode_vec(text, out));
+        if !matches!(decoded, Some(Ok(()))) {
             out.truncate(before);
-            0
+            return None;
         }
-    }
+        Some(groups)
+    };
+    let line = memchr::memchr3(b'\r', b'\n', b'=', chunk).unwrap_or(chunk.len());
+    groups_up_to(line)
+        // An odd octet stands in the line: all before it is taken, or a long line would be tried at each of its groups.
+        .or_else(|| groups_up_to(chunk.iter().position(|octet| sextet(*octet).is_none()).unwrap_or(0)))
+        .unwrap_or(0)
 }
 
 fn sextet(octet: u8) -> Option<u8> {

@@ -163,6 +163,8 @@ struct Forms {
     raw: Vec<DigestValue>,
     /// The CRLF form; empty until it is asked for, and when it is the same as the octets as received.
     canonical: Option<Vec<DigestValue>>,
+    /// The content in CRLF form, once a scheme that signs the message itself has asked for it.
+    canonical_content: Option<Bytes>,
 }
 
 impl Forms {
@@ -173,7 +175,7 @@ impl Forms {
         // What the provider lacks fails where it is needed: another signer may do without.
         algorithms.retain(|algorithm| terms.provider.start_digest(*algorithm).is_ok());
         let raw = Digests::of(&terms.provider, &algorithms, std::slice::from_ref(&octets)).map_err(unsupported)?;
-        Ok(Self { octets, algorithms, raw, canonical: None })
+        Ok(Self { octets, algorithms, raw, canonical: None, canonical_content: None })
     }
 
     fn raw(&self, algorithm: DigestAlgorithm) -> Option<&DigestValue> {
@@ -194,13 +196,17 @@ impl Forms {
     }
 
     /// The content in one of its forms, for a scheme that signs the message itself.
-    fn content(&self, canonical: bool) -> Bytes {
+    fn content(&mut self, canonical: bool) -> Bytes {
         if !canonical {
             return self.octets.clone();
         }
-        let mut content = Vec::with_capacity(self.octets.len());
-        Canonicalizer::new().push(&self.octets, &mut |piece| content.extend_from_slice(piece));
-        content.into()
+        let octets = &self.octets;
+        let in_crlf = || {
+            let mut content = Vec::with_capacity(octets.len());
+            Canonicalizer::new().push(octets, &mut |piece| content.extend_from_slice(piece));
+            content.into()
+        };
+        self.canonical_content.get_or_insert_with(in_crlf).clone()
     }
 
     fn digests(&mut self, canonical: bool) -> Vec<DigestValue> {

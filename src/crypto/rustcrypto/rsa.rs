@@ -104,6 +104,15 @@ impl RsaPrivateKey {
         kind: impl FnOnce(usize) -> KeyKind,
         label: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
     ) -> Result<Self, LoadKeyError> {
+        // The size is judged before anything is computed: a file may hold a modulus of millions of bits.
+        let numbers = pkcs1::RsaPrivateKeyRef::from_der(der).map_err(|_| LoadKeyError::Malformed)?;
+        let octets = numbers.modulus.as_bytes().len();
+        if octets > MODULUS_BITS.end() / 8 {
+            return Err(LoadKeyError::Size(octets.saturating_mul(8)));
+        }
+        if numbers.public_exponent.as_bytes().len() > octets {
+            return Err(LoadKeyError::Malformed);
+        }
         let key = ::rsa::PrivateKey::from_pkcs1_der(der).map_err(|_| LoadKeyError::Malformed)?;
         let bits = modulus_bits(&key);
         if !MODULUS_BITS.contains(&bits) {
@@ -142,7 +151,11 @@ impl SigningKey for RsaPrivateKey {
     }
 
     fn schemes(&self) -> Vec<SignatureScheme> {
-        schemes_of(self.0.kind)
+        let mut schemes = schemes_of(self.0.kind);
+        // The `rsa` crate signs with one digest in both places only.
+        schemes
+            .retain(|scheme| !matches!(scheme, SignatureScheme::RsaPss(used) if used.mgf1_digest() != used.digest()));
+        schemes
     }
 
     fn signature_len(&self, scheme: SignatureScheme) -> Option<usize> {

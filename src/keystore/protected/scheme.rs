@@ -236,7 +236,7 @@ impl Reader {
         let (n, r, p) = (number()?, number()?, number()?);
         let length = self.key_length(&mut parameters)?;
         let cost = n.saturating_mul(r).saturating_mul(p).saturating_mul(4);
-        if cost > MAX_COST || n.saturating_mul(r).saturating_mul(128) > MAX_SCRYPT_OCTETS {
+        if cost > MAX_COST || n.saturating_add(p).saturating_mul(r).saturating_mul(128) > MAX_SCRYPT_OCTETS {
             return Err(KeyStoreError::TooExpensive { part: self.part, cost, limit: MAX_COST });
         }
         match (n.is_power_of_two(), u8::try_from(n.trailing_zeros()), u32::try_from(r), u32::try_from(p)) {
