@@ -122,7 +122,7 @@ impl CertificateExchange {
     /// [`CemError::UnknownRequest`], [`CemError::UnknownReference`] or [`CemError::Contradiction`] if it does not answer
     /// this request.
     pub fn settle(&mut self, response: &ReceivedResponse) -> Result<(), CemError> {
-        if response.request_id() != self.request_id || response.from() != self.them.as_str().trim() {
+        if response.request_id() != self.request_id || response.from() != self.them.as_str() {
             return Err(CemError::UnknownRequest(printable(response.request_id())));
         }
         let mut offers = self.offers.clone();
@@ -137,19 +137,28 @@ impl CertificateExchange {
         Ok(())
     }
 
-    /// Whether `certificate` may sign from `now` on, towards all partners to whom it was offered for that in `exchanges`.
+    /// Whether `certificate` may sign from `now` on, towards all partners to whom it was offered for that in `exchanges`. Of several
+    /// exchanges with one partner the newest counts.
     ///
     /// A key that only one partner needs is asked about with his exchange alone. Our decrypting keys have no such
     /// question: the new one must be in the identity before the request is sent, since the partner encrypts to it as
     /// soon as he accepts.
     #[must_use]
     pub fn readiness(exchanges: &[Self], certificate: &Certificate, now: SystemTime) -> Readiness {
+        let meant = |offer: &CertificateOffer| {
+            offer.certificate == *certificate && offer.is_for(CertificateRole::DigitalSignature)
+        };
+        // What was refused may be offered again: the newest offer to a partner counts.
+        let is_superseded = |exchange: &Self| {
+            exchanges.iter().any(|other| {
+                (&other.us, &other.them) == (&exchange.us, &exchange.them)
+                    && other.sent_at.0 > exchange.sent_at.0
+                    && other.offers().any(|(offer, _)| meant(offer))
+            })
+        };
         let (mut without, mut until, mut never) = (Vec::new(), now, false);
-        for exchange in exchanges {
-            for (offer, state) in exchange.offers() {
-                if offer.certificate != *certificate || !offer.is_for(CertificateRole::DigitalSignature) {
-                    continue;
-                }
+        for exchange in exchanges.iter().filter(|exchange| !is_superseded(exchange)) {
+            for (offer, state) in exchange.offers().filter(|(offer, _)| meant(offer)) {
                 if *state == OfferState::Accepted {
                     continue;
                 }
