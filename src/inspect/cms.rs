@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::tree::Finding;
-use super::{Inspector, entity};
+use super::{Look, entity};
 use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
 use crate::certificate::{Certificate, hex};
 use crate::cms::content::{self, ContentInfo, Shape};
@@ -15,7 +15,7 @@ use crate::identity::Identity;
 use crate::mime::param::ContentType;
 use crate::note::Note;
 use crate::profile::AcceptTerms;
-use crate::smime::compress::{InflateBudget, inflate};
+use crate::smime::compress::unpack;
 use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
 use crate::smime::layer::{micalg_note, smime_type_note};
 use crate::smime::verify::{describe, names};
@@ -23,7 +23,7 @@ use crate::stored::Instant;
 
 /// A CMS object, and what is inside it.
 pub(super) fn object(
-    inspector: &Inspector,
+    inspector: &Look<'_>,
     octets: Bytes,
     content_type: Option<&ContentType>,
     nesting: usize,
@@ -53,8 +53,14 @@ pub(super) fn object(
         ContentInfo::Compressed(data) => {
             found.title = "CompressedData".to_owned();
             let found = found.fact("compressed octets", data.content.len());
-            match inflate(&data.content, InflateBudget::new(&inspector.limits)) {
-                Ok((plain, _)) => found.part(entity::whole(inspector, plain.into(), nesting)),
+            let Some(budget) = inspector.budget.take() else {
+                return found.broken(&"what may be inflated is used up");
+            };
+            match unpack(&data, budget) {
+                Ok((plain, left, note)) => {
+                    inspector.budget.set(Some(left));
+                    found.notes(note.as_slice()).part(entity::whole(inspector, plain.into(), nesting))
+                }
                 Err(fault) => found.broken(&fault),
             }
         }
@@ -70,7 +76,7 @@ pub(super) fn object(
 }
 
 /// The signature part of multipart/signed, beside the content that it should cover.
-pub(super) fn signature(inspector: &Inspector, octets: Bytes, content: &Bytes, micalg: Option<&str>) -> Finding {
+pub(super) fn signature(inspector: &Look<'_>, octets: Bytes, content: &Bytes, micalg: Option<&str>) -> Finding {
     let length = octets.len();
     match content::read(octets, &inspector.limits) {
         Ok((ContentInfo::Signed(data), shape)) => {
@@ -93,7 +99,7 @@ fn encoded(found: Finding, shape: Shape, length: usize) -> Finding {
 }
 
 fn envelope(
-    inspector: &Inspector,
+    inspector: &Look<'_>,
     found: Finding,
     recipients: &[RecipientInfo],
     algorithm: &AlgorithmIdentifier,
@@ -113,7 +119,7 @@ fn envelope(
 }
 
 fn named(
-    inspector: &Inspector,
+    inspector: &Look<'_>,
     found: Finding,
     rid: &EntityId,
     algorithm: &AlgorithmIdentifier,
@@ -132,7 +138,7 @@ fn named(
 
 /// Opens an envelope with any algorithm that there is: this is for our own eyes.
 fn opened(
-    inspector: &Inspector,
+    inspector: &Look<'_>,
     found: Finding,
     sealed: impl FnOnce(OpenTerms<'_>) -> Result<SealedEnvelope, ReceiveError>,
     nesting: usize,
@@ -153,10 +159,9 @@ fn opened(
     match envelope.open(answer, us.provider()) {
         Ok(opened) => {
             let found = found.fact("opened with", us_named(us));
-            let inner = entity::whole(inspector, opened.content, nesting);
             match opened.taint {
                 Some(fault) => found.broken(&format!("{fault}: a wrong key, or changed octets")),
-                None => found.part(inner),
+                None => found.part(entity::whole(inspector, opened.content, nesting)),
             }
         }
         Err(error) => found.broken(&error),
@@ -168,7 +173,7 @@ fn us_named(us: &Identity) -> String {
 }
 
 fn signers(
-    inspector: &Inspector,
+    inspector: &Look<'_>,
     found: Finding,
     data: &SignedData,
     content: Option<&Bytes>,
@@ -187,7 +192,7 @@ fn signers(
     data.signers.iter().fold(found, |found, info| found.part(signer(inspector, info, content, micalg)))
 }
 
-fn embedded(inspector: &Inspector, certificate: &Certificate) -> Finding {
+fn embedded(inspector: &Look<'_>, certificate: &Certificate) -> Finding {
     let known = inspector.partner.as_ref().map(|partner| partner.verifies_with(certificate));
     let found = Finding::new("a certificate that came along")
         .fact("subject", certificate.subject())
@@ -206,7 +211,7 @@ fn embedded(inspector: &Inspector, certificate: &Certificate) -> Finding {
     }
 }
 
-fn signer(inspector: &Inspector, info: &SignerInfo, content: Option<&Bytes>, micalg: Option<&str>) -> Finding {
+fn signer(inspector: &Look<'_>, info: &SignerInfo, content: Option<&Bytes>, micalg: Option<&str>) -> Finding {
     let digest = DigestAlgorithm::from_oid(&info.digest_algorithm.oid);
     let named = digest.map_or_else(|| info.digest_algorithm.oid.to_string(), |digest| digest.to_string());
     let mut found = Finding::new("a signer")
@@ -230,7 +235,7 @@ fn signer(inspector: &Inspector, info: &SignerInfo, content: Option<&Bytes>, mic
 
 /// Which form of the content has the digest that was signed.
 fn compared(
-    inspector: &Inspector,
+    inspector: &Look<'_>,
     found: Finding,
     expected: &[u8],
     digest: Option<DigestAlgorithm>,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::tree::Finding;
-use super::{Inspector, cms};
+use super::{Look, cms};
 use crate::algorithm::DigestAlgorithm;
 use crate::headers::CONTENT_TRANSFER_ENCODING;
 use crate::mdn::{self, MicField, Report};
@@ -20,7 +20,7 @@ use crate::smime::layer::{boundary_note, repeated_head, surroundings_notes};
 use crate::smime::mic::{Digests, Mic};
 
 /// An entity with its header in front.
-pub(super) fn whole(inspector: &Inspector, octets: Bytes, nesting: usize) -> Finding {
+pub(super) fn whole(inspector: &Look<'_>, octets: Bytes, nesting: usize) -> Finding {
     let parsed = Entity::parse_after_blank_lines(&octets, &inspector.limits);
     let entity = match parsed {
         Ok(entity) => entity,
@@ -44,7 +44,7 @@ pub(super) fn whole(inspector: &Inspector, octets: Bytes, nesting: usize) -> Fin
 }
 
 /// The entity whose header is that of HTTP.
-pub(super) fn outer(inspector: &Inspector, http: &HeaderMap, body: &Bytes) -> Finding {
+pub(super) fn outer(inspector: &Look<'_>, http: &HeaderMap, body: &Bytes) -> Finding {
     let field = |name: &str| http.get(name).map(|value| value.as_bytes().to_vec());
     let fields = Labels {
         content_type: field("content-type"),
@@ -67,7 +67,7 @@ impl Labels {
     }
 }
 
-fn describe(inspector: &Inspector, labels: &Labels, body: Bytes, nesting: usize) -> Finding {
+fn describe(inspector: &Look<'_>, labels: &Labels, body: Bytes, nesting: usize) -> Finding {
     let Some(nesting) = nesting.checked_sub(1) else {
         return Finding::new("more layers")
             .broken(&format!("they are nested deeper than {}", inspector.limits.nesting));
@@ -98,13 +98,7 @@ fn prefixed(title: &str, mut found: Finding) -> Finding {
     found
 }
 
-fn cms_body(
-    inspector: &Inspector,
-    labels: &Labels,
-    body: Bytes,
-    content_type: &ContentType,
-    nesting: usize,
-) -> Finding {
+fn cms_body(inspector: &Look<'_>, labels: &Labels, body: Bytes, content_type: &ContentType, nesting: usize) -> Finding {
     let length = body.len();
     let repeated = repeated_head(&body, &inspector.limits);
     let is_repeated = repeated.is_some();
@@ -125,7 +119,7 @@ fn cms_body(
 }
 
 /// multipart/signed (RFC 1847): the content, the signature, and every digest that the two can be compared by.
-fn signed(inspector: &Inspector, content_type: &ContentType, body: &Bytes, nesting: usize) -> Finding {
+fn signed(inspector: &Look<'_>, content_type: &ContentType, body: &Bytes, nesting: usize) -> Finding {
     let boundary = content_type.param("boundary").unwrap_or_default();
     let found = Finding::new("multipart/signed").fact_if("micalg", content_type.param("micalg"));
     let found = found.fact_if("protocol", content_type.param("protocol"));
@@ -156,7 +150,7 @@ fn signed(inspector: &Inspector, content_type: &ContentType, body: &Bytes, nesti
     found.part(part)
 }
 
-fn multipart(inspector: &Inspector, content_type: &ContentType, body: &Bytes, nesting: usize) -> Finding {
+fn multipart(inspector: &Look<'_>, content_type: &ContentType, body: &Bytes, nesting: usize) -> Finding {
     let found = Finding::new(content_type.essence());
     let boundary = content_type.param("boundary").unwrap_or_default();
     match Multipart::split(body, boundary, &inspector.limits) {
@@ -217,7 +211,7 @@ fn leaf(title: &str, labels: &Labels, body: Bytes) -> Finding {
 }
 
 /// Each integrity check that somebody may have computed over an entity, by what it covers.
-pub(super) fn mics(inspector: &Inspector, entity: &Bytes, algorithms: &[DigestAlgorithm]) -> Vec<(String, Mic)> {
+pub(super) fn mics(inspector: &Look<'_>, entity: &Bytes, algorithms: &[DigestAlgorithm]) -> Vec<(String, Mic)> {
     let of = |pieces: &[Bytes]| Digests::of(&inspector.provider, algorithms, pieces).unwrap_or_default();
     let canonical = |octets: &Bytes| {
         let (mut form, mut canonicalizer) = (Vec::new(), Canonicalizer::new());

@@ -4,13 +4,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 
 use super::tree::Finding;
-use super::{Inspector, entity};
+use super::{Look, entity};
 use crate::headers;
 use crate::mdn::MdnRequest;
 use crate::message::parser::{Inbound, MessageParser};
 use crate::name::printable;
 
-pub(super) fn request(inspector: &Inspector, request: &Request<Bytes>) -> Finding {
+pub(super) fn request(inspector: &Look<'_>, request: &Request<Bytes>) -> Finding {
     let target = printable(&request.uri().to_string());
     let mut found = head(&format!("{} {target}", request.method()), request.headers(), request.body());
     let parser = MessageParser::new(inspector.limits.clone()).accept_missing_message_id();
@@ -34,7 +34,7 @@ pub(super) fn request(inspector: &Inspector, request: &Request<Bytes>) -> Findin
     }
 }
 
-pub(super) fn response(inspector: &Inspector, response: &Response<Bytes>) -> Finding {
+pub(super) fn response(inspector: &Look<'_>, response: &Response<Bytes>) -> Finding {
     let found = head(&format!("HTTP {}", response.status()), response.headers(), response.body());
     if response.body().is_empty() {
         return found;
@@ -71,7 +71,7 @@ fn asked(mut found: Finding, request: Option<&MdnRequest>) -> Finding {
 }
 
 /// What the agreement says to the whole.
-fn verdict(inspector: &Inspector, found: Finding, inbound: Inbound) -> Finding {
+fn verdict(inspector: &Look<'_>, found: Finding, inbound: Inbound) -> Finding {
     let envelope = match inbound {
         Inbound::Message(envelope) => envelope,
         Inbound::Mdn(receipt) => {

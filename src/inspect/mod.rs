@@ -11,6 +11,8 @@ mod tree;
 
 pub use tree::{Finding, Oddity};
 
+use std::cell::Cell;
+use std::ops::Deref;
 use std::time::SystemTime;
 
 use ::http::{Request, Response};
@@ -21,6 +23,7 @@ use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::message::wire_head::{read_request, read_response};
 use crate::partner::Partner;
+use crate::smime::compress::InflateBudget;
 
 /// Looks into messages and receipts.
 ///
@@ -70,16 +73,20 @@ impl Inspector {
         self
     }
 
+    fn look(&self) -> Look<'_> {
+        Look { inspector: self, budget: Cell::new(Some(InflateBudget::new(&self.limits))) }
+    }
+
     /// A request: a message, or a receipt that was posted.
     #[must_use]
     pub fn request(&self, request: &Request<Bytes>) -> Finding {
-        http::request(self, request)
+        http::request(&self.look(), request)
     }
 
     /// A response: a receipt, or whatever else came back.
     #[must_use]
     pub fn response(&self, response: &Response<Bytes>) -> Finding {
-        http::response(self, response)
+        http::response(&self.look(), response)
     }
 
     /// Octets as they were saved from the wire: a request, a response, a MIME entity or a CMS object, by how they begin.
@@ -95,10 +102,25 @@ impl Inspector {
         } else if line.windows(6).any(|words| words == b" HTTP/") {
             read_request(&octets, &self.limits).map_or_else(|error| unreadable(&error), |read| self.request(&read))
         } else if octets.first() == Some(&0x30) {
-            cms::object(self, octets, None, self.limits.nesting)
+            cms::object(&self.look(), octets, None, self.limits.nesting)
         } else {
-            entity::whole(self, octets, self.limits.nesting)
+            entity::whole(&self.look(), octets, self.limits.nesting)
         }
+    }
+}
+
+/// One look at one message: the inspector, and what inflating may still cost over all layers and parts. A part that
+/// cannot be inflated uses all of it up.
+struct Look<'a> {
+    inspector: &'a Inspector,
+    budget: Cell<Option<InflateBudget>>,
+}
+
+impl Deref for Look<'_> {
+    type Target = Inspector;
+
+    fn deref(&self) -> &Inspector {
+        self.inspector
     }
 }
 

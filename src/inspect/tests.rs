@@ -4,6 +4,8 @@ use super::*;
 use crate::certificate::Certificate;
 use crate::crypto::{CryptoProvider, RsaPrivateKey};
 use crate::profile::PartnerProfile;
+use crate::smime::Part;
+use crate::smime::compress::compress;
 
 fn worked(name: &str) -> Bytes {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/worked/");
@@ -16,6 +18,29 @@ fn certificate(name: &str) -> Certificate {
 
 fn bare() -> Inspector {
     Inspector::new(CryptoProvider::rustcrypto(), Limits::default())
+}
+
+#[test]
+fn text_of_the_peer_forges_no_line_and_speaks_to_no_terminal() {
+    let forged =
+        "Content-Type: multipart/signed; boundary=b; micalg*=utf-8''x%0Averdict:%20accepted%1B%5B2J\r\n\r\n--b--\r\n";
+    let tree = bare().wire(Bytes::from_static(forged.as_bytes())).to_string();
+    assert!(!tree.contains('\u{1b}') && !tree.lines().any(|line| line.trim_start().starts_with("verdict")), "{tree}");
+}
+
+#[test]
+fn what_may_be_inflated_is_shared_by_all_parts_of_a_message() {
+    let entity = |octets: usize| Part { fields: Vec::new(), body: vec![vec![b'a'; octets].into()] };
+    let packed = crate::smime::join(compress(&entity(900).pieces().unwrap()).body);
+    let part =
+        |octets: &Bytes| [b"--b\r\nContent-Type: application/pkcs7-mime\r\n\r\n".as_slice(), octets, b"\r\n"].concat();
+    let head = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n".as_slice();
+    let message = Bytes::from([head, &part(&packed), &part(&packed), b"--b--\r\n"].concat());
+    let used_up = |inflated: u64| {
+        let limits = Limits { inflated, ..Limits::default() };
+        Inspector::new(CryptoProvider::rustcrypto(), limits).wire(message.clone()).to_string().contains("inflated size")
+    };
+    assert!(used_up(1500) && !used_up(2000));
 }
 
 /// Bob's view of what Alice sends.

@@ -35,13 +35,18 @@ pub struct Oddity {
     pub rule: String,
 }
 
+/// Text of the peer's must not forge lines of the tree, or speak to a terminal.
+fn shown(text: impl ToString) -> String {
+    text.to_string().replace(char::is_control, "\u{fffd}")
+}
+
 impl Finding {
     pub(super) fn new(title: impl Into<String>) -> Self {
-        Self { title: title.into(), ..Self::default() }
+        Self { title: shown(title.into()), ..Self::default() }
     }
 
     pub(super) fn fact(mut self, name: &str, value: impl ToString) -> Self {
-        self.facts.push((name.to_owned(), value.to_string()));
+        self.facts.push((shown(name), shown(value)));
         self
     }
 
@@ -53,7 +58,7 @@ impl Finding {
     }
 
     pub(super) fn note(&mut self, note: &Note) {
-        self.oddities.push(Oddity { what: note.to_string(), rule: rule(note).to_owned() });
+        self.oddities.push(Oddity { what: shown(note), rule: rule(note).to_owned() });
     }
 
     pub(super) fn notes(mut self, notes: &[Note]) -> Self {
@@ -62,12 +67,12 @@ impl Finding {
     }
 
     pub(super) fn odd(mut self, what: impl Into<String>, rule: &str) -> Self {
-        self.oddities.push(Oddity { what: what.into(), rule: rule.to_owned() });
+        self.oddities.push(Oddity { what: shown(what.into()), rule: rule.to_owned() });
         self
     }
 
     pub(super) fn broken(mut self, why: &dyn fmt::Display) -> Self {
-        self.broken = Some(why.to_string());
+        self.broken = Some(shown(why));
         self
     }
 

@@ -3,9 +3,12 @@
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use crate::cms::compressed::compressed_prefix;
+use crate::cms::compressed::{CompressedData, compressed_prefix};
+use crate::cms::oid;
 use crate::error::DecompressionFault;
 use crate::limits::Limits;
+use crate::mime::transfer::{TransferEncoding, decode};
+use crate::note::Note;
 use crate::smime::Part;
 use crate::smime::encrypt::pkcs7_mime;
 
@@ -127,6 +130,25 @@ pub(crate) fn inflate(packed: &[u8], budget: InflateBudget) -> Result<(Vec<u8>, 
     inflater.push(packed, &mut out)?;
     let budget = inflater.finish(&mut out)?;
     Ok((out, budget))
+}
+
+/// What a CompressedData holds (RFC 3274 section 1.1), and what was tolerated: phpas2 writes the zlib stream as base64
+/// text into the octet string (measured).
+pub(crate) fn unpack(
+    data: &CompressedData,
+    budget: InflateBudget,
+) -> Result<(Vec<u8>, InflateBudget, Option<Note>), DecompressionFault> {
+    if data.algorithm.oid != oid::ZLIB {
+        return Err(DecompressionFault::Algorithm(data.algorithm.oid.to_string()));
+    }
+    if !is_zlib_in_base64(&data.content) {
+        let (plain, budget) = inflate(&data.content, budget)?;
+        return Ok((plain, budget, None));
+    }
+    let decoded = decode(TransferEncoding::Base64, data.content.clone()).map_err(|_| DecompressionFault::Base64)?;
+    let (plain, budget) = inflate(&decoded, budget)?;
+    let note = Note::TransferEncoding("the zlib stream inside CompressedData is base64 text".to_owned());
+    Ok((plain, budget, Some(note)))
 }
 
 /// Whether octets begin with a zlib header (RFC 1950 section 2.2), which no CMS object does.

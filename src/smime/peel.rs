@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use crate::cms::compressed::CompressedData;
 use crate::cms::content::{self, ContentInfo, ContentKind};
 use crate::cms::signed::SignedData;
 use crate::crypto::CryptoProvider;
@@ -22,7 +23,7 @@ use crate::mime::related::Document;
 use crate::mime::transfer::{TransferEncoding, decode, decode_der};
 use crate::note::Note;
 use crate::profile::AcceptTerms;
-use crate::smime::compress::{InflateBudget, inflate, is_zlib, is_zlib_in_base64};
+use crate::smime::compress::{InflateBudget, is_zlib, unpack};
 use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
 use crate::smime::layer::{
     Layer, boundary_note, declared_smime_type, micalg_note, repeated_head, smime_type_note, surroundings_notes,
@@ -186,7 +187,10 @@ impl Peel {
         })?;
         let cms = self.signature_part(signature)?;
         let signed = read_signature(cms.clone(), &self.terms.limits)?;
-        self.trail.signature_cms = Some(cms);
+        // The outermost signature counts, as in `verify`.
+        if self.trail.signature.is_none() {
+            self.trail.signature_cms = Some(cms);
+        }
         self.verify(content.clone(), &signed, exact)?;
         if self.exposure == Exposure::Sealed && !exact {
             // Blocks that were appended to the ciphertext would tell whether their padding is good.
@@ -283,7 +287,7 @@ impl Peel {
             ContentInfo::Enveloped(data) => SealedEnvelope::enveloped(data, terms).map(|s| Some(Box::new(s))),
             ContentInfo::AuthEnveloped(data) => SealedEnvelope::authenticated(data, terms).map(|s| Some(Box::new(s))),
             ContentInfo::Compressed(data) => {
-                self.inflate(&data.algorithm.oid.to_string(), &data.content)?;
+                self.inflate(&data)?;
                 Ok(None)
             }
             ContentInfo::Signed(signed) => {
@@ -297,30 +301,16 @@ impl Peel {
         }
     }
 
-    fn inflate(&mut self, algorithm: &str, packed: &[u8]) -> Result<(), ReceiveError> {
+    fn inflate(&mut self, data: &CompressedData) -> Result<(), ReceiveError> {
         let failed = ReceiveError::Decompression;
         if self.trail.layers.contains(&Layer::Compressed) {
             return Err(failed(DecompressionFault::Twice));
         }
-        if algorithm != ZLIB {
-            return Err(failed(DecompressionFault::Algorithm(algorithm.to_owned())));
-        }
-        let decoded = is_zlib_in_base64(packed).then(|| self.decode_zlib(packed)).transpose()?;
-        let packed = decoded.as_deref().unwrap_or(packed);
-        let (content, budget) = inflate(packed, self.budget.clone()).map_err(failed)?;
+        let (content, budget, note) = unpack(data, self.budget.clone()).map_err(failed)?;
         self.budget = budget;
+        self.trail.notes.extend(note);
         self.trail.layers.push(Layer::Compressed);
         self.enter(content.into())
-    }
-
-    /// phpas2 writes the zlib stream as base64 text into the octet string (measured).
-    fn decode_zlib(&mut self, text: &[u8]) -> Result<Bytes, ReceiveError> {
-        let octets = decode(TransferEncoding::Base64, Bytes::copy_from_slice(text))
-            .map_err(|_| ReceiveError::Decompression(DecompressionFault::Base64))?;
-        self.trail
-            .notes
-            .push(Note::TransferEncoding("the zlib stream inside CompressedData is base64 text".to_owned()));
-        Ok(octets)
     }
 
     fn unwrap(self, envelope: Box<SealedEnvelope>) -> Step<Result<Opened, Box<Failure>>> {
@@ -484,9 +474,6 @@ impl Peel {
             .ok_or_else(|| ReceiveError::UnsupportedMicAlgorithms(algorithm.to_string()))
     }
 }
-
-/// id-alg-zlibCompress (RFC 3274).
-const ZLIB: &str = "1.2.840.113549.1.9.16.3.8";
 
 fn mime(part: &'static str) -> impl Fn(crate::mime::Error) -> ReceiveError {
     move |error| ReceiveError::Mime { part, error }
