@@ -26,6 +26,23 @@ pub(crate) const CONTENT_TRANSFER_ENCODING: &str = "content-transfer-encoding";
 const EDIINT_FEATURES: &str = "ediint-features";
 const AS2_PRODUCT: &str = "as2-product";
 
+/// Whether AS2 gives a header field its meaning, whether or not a message has it.
+pub(crate) fn is_of_as2(name: &str) -> bool {
+    let own = [
+        AS2_VERSION,
+        AS2_FROM,
+        AS2_TO,
+        MESSAGE_ID,
+        DISPOSITION_NOTIFICATION_TO,
+        DISPOSITION_NOTIFICATION_OPTIONS,
+        RECEIPT_DELIVERY_OPTION,
+        CONTENT_TRANSFER_ENCODING,
+        EDIINT_FEATURES,
+        AS2_PRODUCT,
+    ];
+    own.iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
 /// Collects header fields; the first value that HTTP cannot carry is told by name at the end.
 pub(crate) struct Head {
     headers: HeaderMap,

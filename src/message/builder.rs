@@ -8,7 +8,7 @@ use crate::algorithm::DigestAlgorithm;
 use crate::certificate::Certificate;
 use crate::crypto::DigestValue;
 use crate::error::SendError;
-use crate::headers::{self, Head, fresh_id};
+use crate::headers::{self, Head, fresh_id, is_of_as2};
 use crate::identity::{Identity, OwnCertificate};
 use crate::mdn::Importance;
 use crate::mdn::request::options_value;
@@ -114,7 +114,7 @@ impl MessageBuilder {
         self
     }
 
-    /// A further HTTP header field. Headers that AS2 defines are not replaced.
+    /// A further HTTP header field. Those of AS2 itself are never set by it, be they part of this message or not.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.extra.push((name.into(), value.into()));
         self
@@ -345,7 +345,11 @@ impl Draft {
     fn headers(&self, part: &Part) -> Head {
         let profile = self.profile();
         let extra = Head::new().set_if("from", profile.send.from.as_deref());
-        let extra = self.extra.iter().fold(extra, |head, (name, value)| head.set(name, value));
+        let extra = self
+            .extra
+            .iter()
+            .filter(|(name, _)| !is_of_as2(name))
+            .fold(extra, |head, (name, value)| head.set(name, value));
         let subject = self.subject.as_deref().map(encode_word);
         let mut head = extra
             .announce(&profile.send.announce)

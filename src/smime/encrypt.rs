@@ -117,11 +117,12 @@ struct Sizes {
 impl Sizes {
     fn of(cipher: CipherAlgorithm, plain: usize) -> Result<Self, CryptoError> {
         let length = u64::try_from(plain).map_err(|_| CryptoError::TooLong)?;
-        let longest = if cipher.is_legacy() { Limits::default().legacy_cipher } else { max_plain_len(cipher) };
-        if length > longest {
+        let content = ciphertext_len(cipher, length);
+        // As receivers count: with the padding.
+        let fits = !cipher.is_legacy() || content <= Limits::default().legacy_cipher;
+        if !fits || length > max_plain_len(cipher) {
             return Err(CryptoError::TooLong);
         }
-        let content = ciphertext_len(cipher, length);
         Ok(Self { content, reserve: usize::try_from(content).unwrap_or(plain).saturating_add(32) })
     }
 }
