@@ -212,6 +212,12 @@ fn modern(profile: &mut PartnerProfile) {
     for list in [&mut send.receipt.micalgs, &mut accept.digests, &mut expect.mdn_signatures, &mut expect.mics] {
         list.retain(|digest| !matches!(digest, DigestAlgorithm::Sha1 | DigestAlgorithm::Md5));
     }
+    // An agreement of SHA-1 alone would now take nothing. An empty `micalgs` means the digest of our signature.
+    for list in [&mut accept.digests, &mut expect.mdn_signatures, &mut expect.mics] {
+        if list.is_empty() {
+            list.push(DigestAlgorithm::Sha256);
+        }
+    }
     // Its section 8.3: the digest of a receipt is one that was listed, or there is no signed receipt.
     profile.accept.weak_receipt = super::WeakReceipt::Refuse;
 }
@@ -238,6 +244,18 @@ mod tests {
         }
         let unknown = "sap".parse::<Preset>().unwrap_err().to_string();
         assert!(unknown.starts_with("there is no preset `sap`; there are openas2, mendelson, "), "{unknown}");
+    }
+
+    #[test]
+    fn modern_leaves_no_list_empty() {
+        let mut profile = new();
+        profile.accept.digests = vec![DigestAlgorithm::Sha1];
+        profile.expect.mdn_signatures = vec![DigestAlgorithm::Sha1];
+        profile.expect.mics = vec![DigestAlgorithm::Md5];
+        let modern = profile.with_preset(Preset::Modern);
+        for list in [&modern.accept.digests, &modern.expect.mdn_signatures, &modern.expect.mics] {
+            assert_eq!(*list, [DigestAlgorithm::Sha256]);
+        }
     }
 
     #[test]
