@@ -9,7 +9,7 @@ use sha2::Sha256;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeGreater};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{ContentDecryptor, ContentEncryptor, KeyError, SecretBytes};
+use super::{ContentDecryptor, ContentEncryptor, DigestContext, KeyError, SecretBytes};
 use crate::algorithm::CipherAlgorithm;
 
 /// Encrypts chunks of any length.
@@ -27,10 +27,22 @@ impl EncryptStream {
 
     /// Appends the ciphertext of what is complete so far.
     pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        let blocks = self.complete(chunk, out);
+        self.encryptor.update(blocks);
+    }
+
+    /// The same, and digests the whole chunk meanwhile.
+    pub(crate) fn push_digesting(&mut self, digest: &mut dyn DigestContext, chunk: &[u8], out: &mut Vec<u8>) {
+        let blocks = self.complete(chunk, out);
+        self.encryptor.digest_and_update(digest, chunk, blocks);
+    }
+
+    /// Appends what is complete, still in the clear.
+    fn complete<'a>(&mut self, chunk: &[u8], out: &'a mut Vec<u8>) -> &'a mut [u8] {
         let keep = (self.carry.len() + chunk.len()) % self.block;
         let start = out.len();
         carry_over(&mut self.carry, chunk, keep, out);
-        self.encryptor.update(out.get_mut(start..).unwrap_or_default());
+        out.get_mut(start..).unwrap_or_default()
     }
 
     /// Appends the last, padded block (RFC 5652 section 6.3) and returns the tag, which is empty for CBC.

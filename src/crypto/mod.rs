@@ -186,6 +186,14 @@ pub trait DigestContext: Send {
     /// Takes in more octets; how they are cut does not matter.
     fn update(&mut self, data: &[u8]);
 
+    /// How many octets complete the block that is open, the whole block length where none is. A cipher may then
+    /// take turns with the digest, block by block, and hide the one behind the other.
+    ///
+    /// `None`, the default, keeps pieces long: that is better wherever a call costs more than some nanoseconds.
+    fn turn(&self) -> Option<usize> {
+        None
+    }
+
     /// Ends the digest.
     fn finish(self: Box<Self>) -> DigestValue;
 }
@@ -217,21 +225,6 @@ pub trait CipherProvider: Send + Sync {
         iv: &[u8],
         aad: &[u8],
     ) -> Result<Box<dyn ContentDecryptor>, CryptoError>;
-
-    /// Digests some octets and encrypts others, neither depending on the other.
-    ///
-    /// CBC encryption leaves most of a processor idle, since each block waits for the one before; a backend
-    /// can hide the digest there. This default does one after the other.
-    fn digest_and_encrypt(
-        &self,
-        digest: &mut dyn DigestContext,
-        digested: &[u8],
-        encryptor: &mut dyn ContentEncryptor,
-        blocks: &mut [u8],
-    ) {
-        digest.update(digested);
-        encryptor.update(blocks);
-    }
 }
 
 /// An encryption under way. Padding is not its business: it is handed whole blocks.
@@ -242,6 +235,16 @@ pub trait ContentEncryptor: Send {
     /// Encrypts in place. A length that is no multiple of the block length is a fault of the caller, whose
     /// last, incomplete block is left alone.
     fn update(&mut self, blocks: &mut [u8]);
+
+    /// Digests some octets and encrypts others in place, neither depending on the other: the digest usually takes the
+    /// plaintext that was copied to `blocks`. The lengths need not be the same.
+    ///
+    /// CBC encryption leaves most of a processor idle, since each block waits for the one before; a backend can hide
+    /// the digest there. This default does one after the other.
+    fn digest_and_update(&mut self, digest: &mut dyn DigestContext, digested: &[u8], blocks: &mut [u8]) {
+        digest.update(digested);
+        self.update(blocks);
+    }
 
     /// Ends the encryption; the tag is empty for CBC and has 16 octets for the others.
     fn finish(self: Box<Self>) -> Tag;
@@ -254,6 +257,15 @@ pub trait ContentDecryptor: Send {
 
     /// Decrypts in place, under the rules of [`ContentEncryptor::update`].
     fn update(&mut self, blocks: &mut [u8]);
+
+    /// Digests some octets and decrypts others in place, neither depending on the other: the digest usually takes
+    /// plaintext that came out of an earlier call. The lengths need not be the same.
+    ///
+    /// This default does one after the other.
+    fn digest_and_update(&mut self, digest: &mut dyn DigestContext, digested: &[u8], blocks: &mut [u8]) {
+        digest.update(digested);
+        self.update(blocks);
+    }
 
     /// Ends the decryption and compares the tag, in constant time. GCM takes tags of 12 to 16 octets and CCM
     /// those of every length that it defines (RFC 5084 section 3), CBC ignores the tag.

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 
 use crate::algorithm::DigestAlgorithm;
+use crate::crypto::content::EncryptStream;
 use crate::crypto::{CryptoError, CryptoProvider, DigestContext, DigestValue};
 use crate::stored::Octets;
 
@@ -108,6 +109,20 @@ impl Digests {
         for chunk in octets.chunks(32 << 10) {
             for context in &mut self.0 {
                 context.update(chunk);
+            }
+        }
+    }
+
+    /// Digests and encrypts the same octets, the first digest behind the cipher.
+    pub(crate) fn update_and_encrypt(&mut self, octets: &[u8], stream: &mut EncryptStream, out: &mut Vec<u8>) {
+        // In pieces that stay in the cache between the copy, the other digests and the cipher.
+        for chunk in octets.chunks(32 << 10) {
+            match self.0.split_first_mut() {
+                Some((first, others)) => {
+                    others.iter_mut().for_each(|context| context.update(chunk));
+                    stream.push_digesting(&mut **first, chunk, out);
+                }
+                None => stream.push(chunk, out),
             }
         }
     }

@@ -8,7 +8,8 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::hashed::{Hashed, len_u64};
-use crate::crypto::{ContentDecryptor, ContentEncryptor, CryptoError, Tag, TagMismatch};
+use super::turns::Turns;
+use crate::crypto::{ContentDecryptor, ContentEncryptor, CryptoError, DigestContext, Tag, TagMismatch};
 
 /// Octets that are enciphered and hashed in turn: they stay in the first-level cache in between.
 const STRIDE: usize = 8 << 10;
@@ -62,6 +63,15 @@ impl ContentEncryptor for ChaChaPoly {
         }
     }
 
+    fn digest_and_update(&mut self, digest: &mut dyn DigestContext, digested: &[u8], octets: &mut [u8]) {
+        let mut turns = Turns::start(digest, digested);
+        for stride in octets.chunks_mut(STRIDE) {
+            self.apply_keystream(stride);
+            self.mac.update_in_turns(stride, &mut turns);
+        }
+        turns.finish();
+    }
+
     fn finish(self: Box<Self>) -> Tag {
         (*self).tag().into()
     }
@@ -77,6 +87,15 @@ impl ContentDecryptor for ChaChaPoly {
             self.mac.update(stride);
             self.apply_keystream(stride);
         }
+    }
+
+    fn digest_and_update(&mut self, digest: &mut dyn DigestContext, digested: &[u8], octets: &mut [u8]) {
+        let mut turns = Turns::start(digest, digested);
+        for stride in octets.chunks_mut(STRIDE) {
+            self.mac.update_in_turns(stride, &mut turns);
+            self.apply_keystream(stride);
+        }
+        turns.finish();
     }
 
     fn finish(self: Box<Self>, tag: &[u8]) -> Result<(), TagMismatch> {

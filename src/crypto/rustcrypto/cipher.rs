@@ -1,18 +1,15 @@
-//! Content ciphers by name, and CBC mode (RFC 3565, SP 800-38A).
+//! Content ciphers by name.
 
-use aes::cipher::typenum::Unsigned;
-use aes::cipher::{
-    Array, Block, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, KeyInit, KeyIvInit,
-};
 use aes::{Aes128, Aes192, Aes256};
 
+use super::cbc::{cbc_decryptor, cbc_encryptor};
 use super::ccm::Ccm;
 use super::chacha::ChaChaPoly;
 use super::gcm::Gcm;
 #[cfg(feature = "legacy")]
 use super::legacy;
 use crate::algorithm::CipherAlgorithm;
-use crate::crypto::{CipherProvider, ContentDecryptor, ContentEncryptor, CryptoError, Tag, TagMismatch};
+use crate::crypto::{CipherProvider, ContentDecryptor, ContentEncryptor, CryptoError};
 
 pub(super) struct Ciphers;
 
@@ -83,68 +80,10 @@ fn check(algorithm: CipherAlgorithm, key: &[u8], iv: &[u8], aad: &[u8]) -> Resul
     parameters_ok.then_some(algorithm).ok_or(CryptoError::InvalidParameters)
 }
 
-fn cbc_encryptor<C>(key: &[u8], iv: &[u8]) -> Result<Box<dyn ContentEncryptor>, CryptoError>
-where
-    C: BlockCipherEncrypt + KeyInit + Send + 'static,
-{
-    let mode = cbc::Encryptor::<C>::new_from_slices(key, iv).map_err(|_| CryptoError::InvalidKey)?;
-    Ok(Box::new(CbcEncryptor(mode)))
-}
-
-fn cbc_decryptor<C>(key: &[u8], iv: &[u8]) -> Result<Box<dyn ContentDecryptor>, CryptoError>
-where
-    C: BlockCipherDecrypt + KeyInit + Send + 'static,
-{
-    let mode = cbc::Decryptor::<C>::new_from_slices(key, iv).map_err(|_| CryptoError::InvalidKey)?;
-    Ok(cbc_decryptor_of(mode))
-}
-
-/// CBC decryption with a cipher that has its key already.
-pub(super) fn cbc_decryptor_of<C>(mode: cbc::Decryptor<C>) -> Box<dyn ContentDecryptor>
-where
-    C: BlockCipherDecrypt + Send + 'static,
-{
-    Box::new(CbcDecryptor(mode))
-}
-
-struct CbcEncryptor<C: BlockCipherEncrypt>(cbc::Encryptor<C>);
-
-impl<C: BlockCipherEncrypt + Send> ContentEncryptor for CbcEncryptor<C> {
-    fn block_len(&self) -> usize {
-        C::BlockSize::USIZE
-    }
-
-    fn update(&mut self, blocks: &mut [u8]) {
-        let (blocks, _): (&mut [Block<C>], _) = Array::slice_as_chunks_mut(blocks);
-        self.0.encrypt_blocks(blocks);
-    }
-
-    fn finish(self: Box<Self>) -> Tag {
-        Tag::EMPTY
-    }
-}
-
-struct CbcDecryptor<C: BlockCipherDecrypt>(cbc::Decryptor<C>);
-
-impl<C: BlockCipherDecrypt + Send> ContentDecryptor for CbcDecryptor<C> {
-    fn block_len(&self) -> usize {
-        C::BlockSize::USIZE
-    }
-
-    fn update(&mut self, blocks: &mut [u8]) {
-        // All blocks at once: the backend then decrypts several in parallel.
-        let (blocks, _): (&mut [Block<C>], _) = Array::slice_as_chunks_mut(blocks);
-        self.0.decrypt_blocks(blocks);
-    }
-
-    fn finish(self: Box<Self>, _tag: &[u8]) -> Result<(), TagMismatch> {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::Tag;
     use crate::crypto::tests::hex;
 
     const PLAIN: &str = "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51\
@@ -228,17 +167,5 @@ mod tests {
         encryptor.update(&mut octets);
         assert_ne!(octets[..16], [7; 16]);
         assert_eq!(octets[16..], [7; 4]);
-    }
-
-    #[test]
-    fn digest_and_encrypt_equals_both_alone() {
-        let provider = crate::crypto::CryptoProvider::rustcrypto();
-        let sha256 = crate::DigestAlgorithm::Sha256;
-        let mut digest = provider.digests().start(sha256).unwrap();
-        let mut encryptor = Ciphers.encryptor(CipherAlgorithm::Aes128Cbc, &hex(CBC[0].1), &hex(IV), b"").unwrap();
-        let mut octets = hex(PLAIN);
-        Ciphers.digest_and_encrypt(&mut *digest, b"abc", &mut *encryptor, &mut octets);
-        assert_eq!(octets, hex(CBC[0].2));
-        assert_eq!(Ok(digest.finish()), provider.digest(sha256, b"abc"));
     }
 }

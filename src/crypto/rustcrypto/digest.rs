@@ -1,6 +1,7 @@
 //! Digests: SHA-1 and SHA-2 (FIPS 180-4), and MD5 (RFC 1321) for old signatures.
 
 use sha1::Sha1;
+use sha2::digest::common::BlockSizeUser;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::algorithm::DigestAlgorithm;
@@ -13,40 +14,54 @@ impl DigestProvider for Digests {
         Some(match algorithm {
             #[cfg(feature = "legacy")]
             DigestAlgorithm::Md5 => {
-                Box::new(Context(md5::Md5::new(), |digest| DigestValue::md5(digest.finalize().into())))
+                Context::boxed(md5::Md5::new(), |digest| DigestValue::md5(digest.finalize().into()))
             }
             #[cfg(feature = "legacy")]
             DigestAlgorithm::Sha224 => {
-                Box::new(Context(sha2::Sha224::new(), |digest| DigestValue::sha224(digest.finalize().into())))
+                Context::boxed(sha2::Sha224::new(), |digest| DigestValue::sha224(digest.finalize().into()))
             }
             #[cfg(not(feature = "legacy"))]
             DigestAlgorithm::Md5 | DigestAlgorithm::Sha224 => return None,
-            DigestAlgorithm::Sha1 => {
-                Box::new(Context(Sha1::new(), |digest| DigestValue::sha1(digest.finalize().into())))
-            }
+            DigestAlgorithm::Sha1 => Context::boxed(Sha1::new(), |digest| DigestValue::sha1(digest.finalize().into())),
             DigestAlgorithm::Sha256 => {
-                Box::new(Context(Sha256::new(), |digest| DigestValue::sha256(digest.finalize().into())))
+                Context::boxed(Sha256::new(), |digest| DigestValue::sha256(digest.finalize().into()))
             }
             DigestAlgorithm::Sha384 => {
-                Box::new(Context(Sha384::new(), |digest| DigestValue::sha384(digest.finalize().into())))
+                Context::boxed(Sha384::new(), |digest| DigestValue::sha384(digest.finalize().into()))
             }
             DigestAlgorithm::Sha512 => {
-                Box::new(Context(Sha512::new(), |digest| DigestValue::sha512(digest.finalize().into())))
+                Context::boxed(Sha512::new(), |digest| DigestValue::sha512(digest.finalize().into()))
             }
         })
     }
 }
 
 /// A running digest and how its end becomes a value of the right length.
-struct Context<D>(D, fn(D) -> DigestValue);
+struct Context<D> {
+    digest: D,
+    /// Octets in the block that is open.
+    open: usize,
+    value: fn(D) -> DigestValue,
+}
 
-impl<D: Digest + Send> DigestContext for Context<D> {
+impl<D: Digest + BlockSizeUser + Send + 'static> Context<D> {
+    fn boxed(digest: D, value: fn(D) -> DigestValue) -> Box<dyn DigestContext> {
+        Box::new(Self { digest, open: 0, value })
+    }
+}
+
+impl<D: Digest + BlockSizeUser + Send> DigestContext for Context<D> {
     fn update(&mut self, data: &[u8]) {
-        Digest::update(&mut self.0, data);
+        self.open = (self.open + data.len() % D::block_size()) % D::block_size();
+        self.digest.update(data);
+    }
+
+    fn turn(&self) -> Option<usize> {
+        Some(D::block_size() - self.open)
     }
 
     fn finish(self: Box<Self>) -> DigestValue {
-        (self.1)(self.0)
+        (self.value)(self.digest)
     }
 }
 

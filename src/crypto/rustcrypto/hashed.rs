@@ -2,6 +2,8 @@
 
 use ghash::universal_hash::{UniversalHash, common::BlockSizeUser, consts::U16};
 
+use super::turns::Turns;
+
 /// Hashes ciphertext block by block; the last block is filled up with zeros.
 pub(super) struct Hashed<H> {
     hash: H,
@@ -16,9 +18,27 @@ impl<H: UniversalHash + BlockSizeUser<BlockSize = U16>> Hashed<H> {
     }
 
     pub(super) fn update(&mut self, octets: &[u8]) {
+        self.update_by(octets, |hash, blocks| hash.update(blocks));
+    }
+
+    /// The same in turns with a digest, which mostly waits for itself where the hash waits for nothing.
+    pub(super) fn update_in_turns(&mut self, octets: &[u8], turns: &mut Turns<'_>) {
+        if turns.is_over() {
+            return self.update(octets);
+        }
+        let piece = turns.piece();
+        self.update_by(octets, |hash, blocks| {
+            for blocks in blocks.chunks((piece / 16).max(1)) {
+                turns.take(piece);
+                hash.update(blocks);
+            }
+        });
+    }
+
+    fn update_by(&mut self, octets: &[u8], whole: impl FnOnce(&mut H, &[ghash::Block])) {
         let rest = self.complete(octets);
         let (blocks, tail): (&[ghash::Block], _) = aes::cipher::Array::slice_as_chunks(rest);
-        self.hash.update(blocks);
+        whole(&mut self.hash, blocks);
         if let Some(partial) = self.partial.get_mut(..tail.len()) {
             partial.copy_from_slice(tail);
         }

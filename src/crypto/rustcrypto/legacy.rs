@@ -1,10 +1,10 @@
 //! RC2 in CBC mode (RFC 2268), to read what old products send.
 
-use cbc::Decryptor;
-use cbc::cipher::InnerIvInit;
+use ::cbc::Decryptor;
+use ::cbc::cipher::InnerIvInit;
 use rc2::Rc2;
 
-use super::cipher::cbc_decryptor_of;
+use super::cbc::cbc_decryptor_of;
 use crate::crypto::{ContentDecryptor, CryptoError};
 
 /// RC2 whose effective key length is the length of the key (RFC 3370 section 5.2: 40 and 128 bits).

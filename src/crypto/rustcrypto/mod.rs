@@ -1,5 +1,6 @@
 //! The backend over the RustCrypto crates. Nothing else in this crate names one of their primitives.
 
+mod cbc;
 mod ccm;
 mod chacha;
 mod cipher;
@@ -23,6 +24,9 @@ pub(crate) mod password;
 mod pss;
 mod rsa;
 mod rsa_public;
+mod turns;
+#[cfg(test)]
+mod turns_tests;
 mod verify;
 mod wrapping;
 mod x25519;
