@@ -182,7 +182,7 @@ pub trait DigestProvider: Send + Sync {
 }
 
 /// A digest that is being computed.
-pub trait DigestContext: Send {
+pub trait DigestContext: Send + Sync {
     /// Takes in more octets; how they are cut does not matter.
     fn update(&mut self, data: &[u8]);
 
@@ -228,7 +228,7 @@ pub trait CipherProvider: Send + Sync {
 }
 
 /// An encryption under way. Padding is not its business: it is handed whole blocks.
-pub trait ContentEncryptor: Send {
+pub trait ContentEncryptor: Send + Sync {
     /// What the lengths given to [`update`](Self::update) are multiples of: the block length of CBC, else 1.
     fn block_len(&self) -> usize;
 
@@ -251,7 +251,7 @@ pub trait ContentEncryptor: Send {
 }
 
 /// A decryption under way; nothing that it yields may be used before [`finish`](Self::finish) has agreed.
-pub trait ContentDecryptor: Send {
+pub trait ContentDecryptor: Send + Sync {
     /// What the lengths given to [`update`](Self::update) are multiples of: the block length of CBC, else 1.
     fn block_len(&self) -> usize;
 

@@ -4,12 +4,12 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::algorithm::DigestAlgorithm;
+use crate::algorithm::{CipherAlgorithm, DigestAlgorithm};
 use crate::certificate::Certificate;
 use crate::crypto::DigestValue;
 use crate::error::SendError;
 use crate::headers::{self, Head, fresh_id, is_of_as2};
-use crate::identity::{Identity, OwnCertificate};
+use crate::identity::{Identity, OwnCertificate, Signing};
 use crate::mdn::Importance;
 use crate::mdn::request::options_value;
 use crate::message::parts::{attachment_notes, collection, document};
@@ -22,9 +22,10 @@ use crate::profile::{Compression, PartnerProfile, ReceiptKind};
 use crate::receipt::pending::{PendingReceipt, Sent};
 use crate::rollover::{Observation, ObservedUse};
 use crate::smime::compress::compress;
-use crate::smime::encrypt::encrypt;
+use crate::smime::encrypt::{Envelope, encrypt};
 use crate::smime::mic::{Digests, Mic, MicScope};
-use crate::smime::sign::{SignTerms, sign};
+use crate::smime::outward::SignedEnvelope;
+use crate::smime::sign::{SignTerms, Signature, sign};
 use crate::smime::{Part, join, length};
 use crate::step::Step;
 use crate::stored::{Instant, StoredRequest};
@@ -249,6 +250,12 @@ impl Draft {
 
     /// Compression, signature, compression, encryption: each as the agreement says.
     fn layers(mut self, payload: Part) -> Step<Result<Outbound, SendError>> {
+        let send = &self.profile().send;
+        if let (Some(digest), Some(cipher)) = (send.sign, send.encrypt)
+            && send.compress != Compression::AfterSigning
+        {
+            return self.signed_envelope(payload, digest, cipher);
+        }
         match self.unsigned(payload).and_then(|part| Ok((self.sign(&part)?, part))) {
             Err(error) => Step::Done(Err(error)),
             Ok((None, part)) => Step::Done(self.seal(part)),
@@ -291,12 +298,63 @@ impl Draft {
         let pieces = part.pieces()?;
         let values = self.values(&pieces)?;
         self.mics = values.iter().map(Mic::new).collect();
-        let (signing, notes) = self.us.usable_signing(&self.profile().certificates, self.now)?;
+        let us = self.us.clone();
+        let (signing, terms) = self.signing(&us, digest)?;
+        Ok(Some(sign(pieces, &values, signing, us.provider(), terms)))
+    }
+
+    /// What signs, and how.
+    fn signing<'a>(
+        &mut self,
+        us: &'a Identity,
+        digest: DigestAlgorithm,
+    ) -> Result<(&'a Signing, SignTerms), SendError> {
+        let (signing, notes) = us.usable_signing(&self.profile().certificates, self.now)?;
         let scheme = signing.scheme(digest, self.profile().send.rsa_signature)?;
         self.signed_with = signing.own();
         self.notes.extend(notes);
-        let terms = SignTerms { scheme, quirks: self.profile().quirks.clone(), now: self.now };
-        Ok(Some(sign(pieces, &values, signing, self.us.provider(), terms)))
+        Ok((signing, SignTerms { scheme, quirks: self.profile().quirks.clone(), now: self.now }))
+    }
+
+    /// Signature and encryption with nothing in between: one pass over the payload, digested while it is encrypted.
+    fn signed_envelope(
+        mut self,
+        payload: Part,
+        digest: DigestAlgorithm,
+        cipher: CipherAlgorithm,
+    ) -> Step<Result<Outbound, SendError>> {
+        match self.unsigned(payload).and_then(|part| self.encrypted_entity(&part, digest, cipher)) {
+            Err(error) => Step::Done(Err(error)),
+            Ok((signature, envelope)) => signature.and_then_ok(move |signature| {
+                let sealed = envelope.finish(&signature).map_err(SendError::from);
+                Step::Done(sealed.and_then(|part| self.finish(part)))
+            }),
+        }
+    }
+
+    /// The entity in its envelope, and the signature that still has to follow it there.
+    fn encrypted_entity(
+        &mut self,
+        part: &Part,
+        digest: DigestAlgorithm,
+        cipher: CipherAlgorithm,
+    ) -> Result<(Step<Result<Vec<u8>, SendError>>, SignedEnvelope), SendError> {
+        let pieces = part.pieces()?;
+        let us = self.us.clone();
+        let (signing, terms) = self.signing(&us, digest)?;
+        let (transport, provider) = (self.profile().send.key_transport, us.provider());
+        let signature = Signature::begin(signing, provider, terms)?;
+        let recipients = self.recipients()?;
+        let certificates: Vec<_> = recipients.iter().collect();
+        let begun = Envelope::begin(&certificates, cipher, transport, provider)?;
+        let digests = Digests::start(provider, &self.digests)?;
+        let mut envelope = SignedEnvelope::begin(begun, digests, &signature, length(&pieces))?;
+        pieces.iter().for_each(|piece| envelope.push(piece));
+        let values = envelope.digests();
+        let step = signature.ask(&pieces, &values, provider);
+        self.mics = values.iter().map(Mic::new).collect();
+        self.encrypted_to.extend(recipients);
+        Ok((step, envelope))
     }
 
     fn seal(mut self, part: Part) -> Result<Outbound, SendError> {

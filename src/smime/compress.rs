@@ -22,7 +22,7 @@ pub(crate) fn compress(pieces: &[Bytes]) -> Part {
     deflate(&mut deflater, &[], FlushCompress::Finish, &mut packed);
     let mut cms = compressed_prefix(u64::try_from(packed.len()).unwrap_or(u64::MAX));
     cms.extend_from_slice(&packed);
-    pkcs7_mime("compressed-data", "smime.p7z", cms)
+    pkcs7_mime("compressed-data", "smime.p7z", cms.into())
 }
 
 fn deflate(deflater: &mut Compress, mut input: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {

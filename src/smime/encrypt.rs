@@ -8,7 +8,7 @@ use crate::algorithm::{CipherAlgorithm, KeyTransport};
 use crate::certificate::Certificate;
 use crate::cms::enveloped::recipient::Recipient;
 use crate::cms::enveloped::{self, parameters};
-use crate::cms::write::oid as write_oid;
+use crate::cms::write::{Nest, oid as write_oid};
 use crate::cms::{AlgorithmIdentifier, EntityIdRef, oid};
 use crate::crypto::content::{EncryptStream, ciphertext_len, max_plain_len};
 use crate::crypto::exchange::{ecdh_key, transport_to};
@@ -25,41 +25,95 @@ pub(crate) fn encrypt(
     transport: Option<KeyTransport>,
     provider: &CryptoProvider,
 ) -> Result<Part, CryptoError> {
-    let mut key = Zeroizing::new(vec![0; cipher.key_len()]);
-    let mut iv = vec![0; cipher.iv_len()];
-    provider.fill_random(&mut key)?;
-    provider.fill_random(&mut iv)?;
-    let recipients: Vec<_> =
-        recipients.iter().map(|to| recipient(to, &key, transport, provider)).collect::<Result<_, _>>()?;
-    let encryptor = provider.ciphers().encryptor(cipher, &key, &iv, &[])?;
-    let sizes = Sizes::of(cipher, length(pieces))?;
-    let algorithm = cipher_identifier(cipher, &iv);
-    let mut wire = if cipher.is_authenticated() {
-        enveloped::auth_enveloped_prefix(&recipients, &algorithm, sizes.content, TAG_LEN)
-    } else {
-        enveloped::enveloped_prefix(&recipients, &algorithm, sizes.content)
-    };
-    wire.reserve_exact(sizes.reserve);
-    let mut stream = EncryptStream::new(encryptor);
+    let (envelope, mut stream) = Envelope::begin(recipients, cipher, transport, provider)?;
+    let length = length(pieces);
+    let mut wire = envelope.head(length)?;
+    wire.reserve_exact(envelope.reserve(length));
     for piece in pieces {
         stream.push(piece, &mut wire);
     }
     let tag = stream.finish(&mut wire);
-    if cipher.is_authenticated() {
-        wire.extend_from_slice(&enveloped::auth_enveloped_suffix(&tag));
+    wire.extend_from_slice(&envelope.tail(&tag));
+    Ok(envelope.part(wire.into()))
+}
+
+/// An EnvelopedData or AuthEnvelopedData whose recipients are settled and whose content is still to come.
+pub(crate) struct Envelope {
+    cipher: CipherAlgorithm,
+    head: Nest,
+}
+
+impl Envelope {
+    /// The envelope with a fresh key for its content, and what encrypts that.
+    pub(crate) fn begin(
+        recipients: &[&Certificate],
+        cipher: CipherAlgorithm,
+        transport: Option<KeyTransport>,
+        provider: &CryptoProvider,
+    ) -> Result<(Self, EncryptStream), CryptoError> {
+        let mut key = Zeroizing::new(vec![0; cipher.key_len()]);
+        let mut iv = vec![0; cipher.iv_len()];
+        provider.fill_random(&mut key)?;
+        provider.fill_random(&mut iv)?;
+        let recipients: Vec<_> =
+            recipients.iter().map(|to| recipient(to, &key, transport, provider)).collect::<Result<_, _>>()?;
+        let encryptor = provider.ciphers().encryptor(cipher, &key, &iv, &[])?;
+        let algorithm = cipher_identifier(cipher, &iv);
+        let head = if cipher.is_authenticated() {
+            enveloped::auth_enveloped(&recipients, &algorithm, TAG_LEN)
+        } else {
+            enveloped::enveloped(&recipients, &algorithm)
+        };
+        Ok((Self { cipher, head }, EncryptStream::new(encryptor)))
     }
-    Ok(pkcs7_mime(if cipher.is_authenticated() { "authEnveloped-data" } else { "enveloped-data" }, "smime.p7m", wire))
+
+    /// What precedes the ciphertext of so many octets.
+    pub(crate) fn head(&self, plain: usize) -> Result<Vec<u8>, CryptoError> {
+        let plain = u64::try_from(plain).map_err(|_| CryptoError::TooLong)?;
+        let content = ciphertext_len(self.cipher, plain);
+        // As receivers count: with the padding.
+        let fits = !self.cipher.is_legacy() || content <= Limits::default().legacy_cipher;
+        if !fits || plain > max_plain_len(self.cipher) {
+            return Err(CryptoError::TooLong);
+        }
+        Ok(self.head.prefix(content))
+    }
+
+    /// Octets of the longest head, however long the content becomes.
+    pub(crate) fn longest_head(&self) -> usize {
+        self.head.prefix(u64::MAX).len()
+    }
+
+    /// Octets of ciphertext and what follows it.
+    pub(crate) fn reserve(&self, plain: usize) -> usize {
+        let content = u64::try_from(plain).map(|plain| ciphertext_len(self.cipher, plain));
+        content.ok().and_then(|content| usize::try_from(content).ok()).unwrap_or(plain).saturating_add(32)
+    }
+
+    /// What follows the ciphertext.
+    pub(crate) fn tail(&self, tag: &[u8]) -> Vec<u8> {
+        if self.cipher.is_authenticated() { enveloped::auth_enveloped_suffix(tag) } else { Vec::new() }
+    }
+
+    /// The entity around the whole.
+    pub(crate) fn part(&self, cms: Bytes) -> Part {
+        pkcs7_mime(
+            if self.cipher.is_authenticated() { "authEnveloped-data" } else { "enveloped-data" },
+            "smime.p7m",
+            cms,
+        )
+    }
 }
 
 /// An application/pkcs7-mime entity around a CMS object (RFC 8551 section 3.2).
-pub(crate) fn pkcs7_mime(smime_type: &str, name: &str, cms: Vec<u8>) -> Part {
+pub(crate) fn pkcs7_mime(smime_type: &str, name: &str, cms: Bytes) -> Part {
     Part {
         fields: vec![
             ("Content-Type", format!("application/pkcs7-mime; smime-type={smime_type}; name=\"{name}\"")),
             ("Content-Transfer-Encoding", "binary".to_owned()),
             ("Content-Disposition", format!("attachment; filename=\"{name}\"")),
         ],
-        body: vec![cms.into()],
+        body: vec![cms],
     }
 }
 
@@ -107,25 +161,6 @@ fn agreement<'a>(
 
 /// Octets of the tag of every authenticated cipher (RFC 5084 section 3, RFC 8439): the longest, written explicitly.
 const TAG_LEN: u64 = 16;
-
-struct Sizes {
-    content: u64,
-    /// Content, tag and its header.
-    reserve: usize,
-}
-
-impl Sizes {
-    fn of(cipher: CipherAlgorithm, plain: usize) -> Result<Self, CryptoError> {
-        let length = u64::try_from(plain).map_err(|_| CryptoError::TooLong)?;
-        let content = ciphertext_len(cipher, length);
-        // As receivers count: with the padding.
-        let fits = !cipher.is_legacy() || content <= Limits::default().legacy_cipher;
-        if !fits || length > max_plain_len(cipher) {
-            return Err(CryptoError::TooLong);
-        }
-        Ok(Self { content, reserve: usize::try_from(content).unwrap_or(plain).saturating_add(32) })
-    }
-}
 
 fn cipher_identifier(cipher: CipherAlgorithm, iv: &[u8]) -> AlgorithmIdentifier {
     let parameters = if cipher.is_gcm() || cipher.is_ccm() { parameters::aead(iv, 16) } else { parameters::iv(iv) };

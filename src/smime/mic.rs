@@ -90,6 +90,7 @@ impl MicRule {
 }
 
 /// Digests of the same octets with several algorithms, in one pass.
+#[derive(Default)]
 pub(crate) struct Digests(Vec<Box<dyn DigestContext>>);
 
 impl Digests {

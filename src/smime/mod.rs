@@ -10,6 +10,7 @@ pub(crate) mod encrypt;
 pub(crate) mod fixtures;
 pub(crate) mod layer;
 pub(crate) mod mic;
+pub(crate) mod outward;
 pub(crate) mod peel;
 pub(crate) mod scheme;
 pub(crate) mod sign;

@@ -13,7 +13,7 @@ use crate::crypto::{ContentDecryptor, ContentEncryptor, CryptoError, DigestConte
 
 pub(super) fn cbc_encryptor<C>(key: &[u8], iv: &[u8]) -> Result<Box<dyn ContentEncryptor>, CryptoError>
 where
-    C: BlockCipherEncrypt + KeyInit + Send + 'static,
+    C: BlockCipherEncrypt + KeyInit + Send + Sync + 'static,
 {
     let mode = Encryptor::<C>::new_from_slices(key, iv).map_err(|_| CryptoError::InvalidKey)?;
     Ok(Box::new(CbcEncryptor(mode)))
@@ -21,7 +21,7 @@ where
 
 pub(super) fn cbc_decryptor<C>(key: &[u8], iv: &[u8]) -> Result<Box<dyn ContentDecryptor>, CryptoError>
 where
-    C: BlockCipherDecrypt + KeyInit + Send + 'static,
+    C: BlockCipherDecrypt + KeyInit + Send + Sync + 'static,
 {
     let mode = Decryptor::<C>::new_from_slices(key, iv).map_err(|_| CryptoError::InvalidKey)?;
     Ok(cbc_decryptor_of(mode))
@@ -30,14 +30,14 @@ where
 /// CBC decryption with a cipher that has its key already.
 pub(super) fn cbc_decryptor_of<C>(mode: Decryptor<C>) -> Box<dyn ContentDecryptor>
 where
-    C: BlockCipherDecrypt + Send + 'static,
+    C: BlockCipherDecrypt + Send + Sync + 'static,
 {
     Box::new(CbcDecryptor(mode))
 }
 
 struct CbcEncryptor<C: BlockCipherEncrypt>(Encryptor<C>);
 
-impl<C: BlockCipherEncrypt + Send> ContentEncryptor for CbcEncryptor<C> {
+impl<C: BlockCipherEncrypt + Send + Sync> ContentEncryptor for CbcEncryptor<C> {
     fn block_len(&self) -> usize {
         C::BlockSize::USIZE
     }
@@ -62,7 +62,7 @@ impl<C: BlockCipherEncrypt + Send> ContentEncryptor for CbcEncryptor<C> {
 
 struct CbcDecryptor<C: BlockCipherDecrypt>(Decryptor<C>);
 
-impl<C: BlockCipherDecrypt + Send> ContentDecryptor for CbcDecryptor<C> {
+impl<C: BlockCipherDecrypt + Send + Sync> ContentDecryptor for CbcDecryptor<C> {
     fn block_len(&self) -> usize {
         C::BlockSize::USIZE
     }

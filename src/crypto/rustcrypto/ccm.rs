@@ -75,7 +75,7 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>> Ccm<C> {
     }
 }
 
-impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send> ContentEncryptor for Ccm<C> {
+impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send + Sync> ContentEncryptor for Ccm<C> {
     fn block_len(&self) -> usize {
         1
     }
@@ -91,7 +91,7 @@ impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send> ContentEncry
     }
 }
 
-impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send> ContentDecryptor for Ccm<C> {
+impl<C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send + Sync> ContentDecryptor for Ccm<C> {
     fn block_len(&self) -> usize {
         1
     }

@@ -44,13 +44,13 @@ struct Context<D> {
     value: fn(D) -> DigestValue,
 }
 
-impl<D: Digest + BlockSizeUser + Send + 'static> Context<D> {
+impl<D: Digest + BlockSizeUser + Send + Sync + 'static> Context<D> {
     fn boxed(digest: D, value: fn(D) -> DigestValue) -> Box<dyn DigestContext> {
         Box::new(Self { digest, open: 0, value })
     }
 }
 
-impl<D: Digest + BlockSizeUser + Send> DigestContext for Context<D> {
+impl<D: Digest + BlockSizeUser + Send + Sync> DigestContext for Context<D> {
     fn update(&mut self, data: &[u8]) {
         self.open = (self.open + data.len() % D::block_size()) % D::block_size();
         self.digest.update(data);

@@ -67,7 +67,7 @@ where
 
 impl<C> ContentEncryptor for Gcm<C>
 where
-    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send,
+    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send + Sync,
 {
     fn block_len(&self) -> usize {
         1
@@ -96,7 +96,7 @@ where
 
 impl<C> ContentDecryptor for Gcm<C>
 where
-    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send,
+    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16> + Send + Sync,
 {
     fn block_len(&self) -> usize {
         1
