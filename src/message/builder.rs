@@ -25,7 +25,7 @@ use crate::smime::compress::compress;
 use crate::smime::encrypt::{Envelope, encrypt};
 use crate::smime::mic::{Digests, Mic, MicScope};
 use crate::smime::outward::SignedEnvelope;
-use crate::smime::sign::{SignTerms, Signature, sign};
+use crate::smime::sign::{SignTerms, Signature, SignatureStep, sign};
 use crate::smime::{Part, join, length};
 use crate::step::Step;
 use crate::stored::{Instant, StoredRequest};
@@ -338,7 +338,7 @@ impl Draft {
         part: &Part,
         digest: DigestAlgorithm,
         cipher: CipherAlgorithm,
-    ) -> Result<(Step<Result<Vec<u8>, SendError>>, SignedEnvelope), SendError> {
+    ) -> Result<(SignatureStep, SignedEnvelope), SendError> {
         let pieces = part.pieces()?;
         let us = self.us.clone();
         let (signing, terms) = self.signing(&us, digest)?;

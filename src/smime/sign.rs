@@ -47,6 +47,9 @@ pub(crate) fn sign(
     })
 }
 
+/// The way to what follows a signed entity in its multipart/signed.
+pub(crate) type SignatureStep = Step<Result<Vec<u8>, SendError>>;
+
 /// A signature to be made, over an entity whose digest need not be known yet.
 pub(crate) struct Signature {
     key: Arc<dyn SigningKey>,
@@ -94,12 +97,7 @@ impl Signature {
     }
 
     /// Asks the key. The answer becomes all that follows the signed entity, whose digest is among `digests`.
-    pub(crate) fn ask(
-        self,
-        pieces: &[Bytes],
-        digests: &[DigestValue],
-        provider: &CryptoProvider,
-    ) -> Step<Result<Vec<u8>, SendError>> {
+    pub(crate) fn ask(self, pieces: &[Bytes], digests: &[DigestValue], provider: &CryptoProvider) -> SignatureStep {
         let (attributes, request) = match self.request(pieces, digests, provider) {
             Ok(question) => question,
             Err(error) => return Step::Done(Err(error)),
