@@ -182,6 +182,8 @@ pub use message::parser::{Head, Inbound, MessageParser};
 pub use message::payload::{Payload, ReceivedPayload};
 pub use message::received::{Accepted, Envelope, Refused};
 pub use message::spool::SpooledMessage;
+pub use message::stream::accepted::{AcceptedStream, StreamedDocument};
+pub use message::stream::inbound::{InboundEnd, InboundError, InboundStream, Undelivered};
 pub use message::verdict::Verdict;
 pub use message::wire_head::{read_request, read_response};
 pub use mime::param::ContentType;
@@ -210,6 +212,7 @@ pub use rollover::{
 };
 #[cfg(feature = "tls")]
 pub use rustls;
+pub use smime::inward::quarantine::{DocumentHead, Quarantine, SingleDocument};
 pub use smime::layer::Layer;
 pub use smime::mic::{Mic, MicScope};
 pub use step::{KeyRequest, Pending, Step};

@@ -39,6 +39,9 @@ pub struct Limits {
     /// about each other after gigabytes (Sweet32); at this size the odds are below one in half a million. They are
     /// slow too: this much takes seconds.
     pub legacy_cipher: u64,
+    /// Octets of content that are kept in memory although the message passes by: CCM, whose tag cannot be computed before
+    /// the length is known (RFC 3610 section 2.2); 64 MiB.
+    pub kept_whole: u64,
     /// Octets of the multipart/report of an MDN; 4 MiB. Some peers return the original headers or message in a third part.
     pub report: u64,
 }
@@ -58,6 +61,7 @@ impl Default for Limits {
             cms_overhead: 1 << 20,
             cms_infos: 64,
             legacy_cipher: 64 << 20,
+            kept_whole: 64 << 20,
             report: 4 << 20,
         }
     }

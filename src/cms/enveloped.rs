@@ -44,6 +44,18 @@ impl EnvelopedData {
 }
 
 impl AuthEnvelopedData {
+    /// What stands before the content: attributes and tag are missing.
+    pub(crate) fn read_head(structure: &Structure, limits: &Limits) -> Result<Self, Error> {
+        Ok(Self {
+            recipients: recipients(&structure.head, limits)?,
+            algorithm: content_algorithm(structure, limits.ber_depth)?,
+            content: Bytes::new(),
+            auth_attributes: None,
+            mac: Bytes::new(),
+            depth: limits.ber_depth,
+        })
+    }
+
     pub(crate) fn read(structure: &Structure, content: Option<Bytes>, limits: &Limits) -> Result<Self, Error> {
         let depth = limits.ber_depth;
         let (mut auth_attributes, mut mac) = (None, None);

@@ -68,6 +68,18 @@ impl SignedData {
     }
 }
 
+/// The digest algorithms that SignedData announces in front of its content (RFC 5652 section 5.1). What cannot be read is
+/// left out: the signers decide.
+pub(crate) fn digest_algorithms(structure: &Structure, depth: usize) -> Vec<ObjectIdentifier> {
+    let set = structure.head.iter().find(|captured| captured.tag == ber::SET);
+    let Some(element) = set.and_then(|set| whole(set, depth).ok()) else { return Vec::new() };
+    let (mut cursor, mut found) = (Cursor::new(element.content, depth), Vec::new());
+    while let Ok(Some(algorithm)) = cursor.next() {
+        found.extend(AlgorithmIdentifier::read(algorithm.content, depth).ok().map(|algorithm| algorithm.oid));
+    }
+    found
+}
+
 impl SignerInfo {
     fn read(signer: &Element<'_>, raw: &Bytes, depth: usize) -> Result<Self, Error> {
         if signer.tag != ber::SEQUENCE {

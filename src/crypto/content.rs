@@ -65,14 +65,12 @@ impl std::fmt::Debug for EncryptStream {
 }
 
 /// Decrypts chunks of any length. What it yields is not to be trusted before [`finish`](Self::finish).
-#[cfg_attr(not(test), allow(dead_code))] // messages at hand as a whole are decrypted in place
 pub(crate) struct DecryptStream {
     decryptor: Box<dyn ContentDecryptor>,
     block: usize,
     carry: Vec<u8>,
 }
 
-#[cfg_attr(not(test), allow(dead_code))] // messages at hand as a whole are decrypted in place
 impl DecryptStream {
     pub(crate) fn new(decryptor: Box<dyn ContentDecryptor>) -> Self {
         let block = decryptor.block_len().max(1);
@@ -248,7 +246,6 @@ fn carry_over(carry: &mut Vec<u8>, chunk: &[u8], keep: usize, out: &mut Vec<u8>)
 }
 
 /// How much of `total` stays until more comes: the last block, complete or not.
-#[cfg_attr(not(test), allow(dead_code))] // messages at hand as a whole are decrypted in place
 fn held_back(total: usize, block: usize) -> usize {
     total.checked_sub(1).map_or(0, |rest| rest % block + 1)
 }

@@ -194,6 +194,13 @@ pub trait DigestContext: Send + Sync {
         None
     }
 
+    /// A second digest that goes on from the octets taken in so far; `None`, the default, if the provider cannot do that.
+    ///
+    /// Where octets differ from their CRLF form only from some line on, what comes before is then digested once for both.
+    fn fork(&self) -> Option<Box<dyn DigestContext>> {
+        None
+    }
+
     /// Ends the digest.
     fn finish(self: Box<Self>) -> DigestValue;
 }

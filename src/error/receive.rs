@@ -1,6 +1,6 @@
 //! Why a message is refused, and what its sender is told.
 
-use crate::algorithm::DigestAlgorithm;
+use crate::algorithm::{CipherAlgorithm, DigestAlgorithm};
 use crate::cms::Error as CmsError;
 use crate::error::{CertificateFault, TrustError};
 use crate::mdn::Disposition;
@@ -145,6 +145,16 @@ pub(crate) enum Exposure {
     Malleable,
     /// The decrypted content was authenticated by its tag first.
     Authenticated,
+}
+
+impl Exposure {
+    /// That of the content of an envelope.
+    pub(crate) fn inside(self, cipher: CipherAlgorithm) -> Self {
+        match self {
+            Self::Open | Self::Authenticated if cipher.is_authenticated() => Self::Authenticated,
+            _ => Self::Sealed,
+        }
+    }
 }
 
 /// What the partner is told: disposition and explanation.

@@ -125,7 +125,7 @@ impl MessageParser {
 /// The head of an AS2 request: enough to look up who is meant, and to refuse early.
 #[derive(Clone, Debug)]
 pub struct Head {
-    limits: Limits,
+    pub(crate) limits: Limits,
     missing_id: MissingId,
     pub(crate) headers: HeaderMap,
     pub(crate) from: ReceivedName,
@@ -175,24 +175,38 @@ impl Head {
     /// what looks like a receipt cannot be read as one.
     pub fn body(self, body: Bytes) -> Result<Inbound, Rejection> {
         let actual = u64::try_from(body.len()).unwrap_or(u64::MAX);
-        if actual > self.limits.body {
-            return Err(Rejection::TooLarge { limit: self.limits.body });
-        }
-        if let Some(declared) = self.length.filter(|declared| *declared != actual) {
-            return Err(Rejection::Length { declared, actual });
-        }
+        self.check_size(actual)?;
+        self.check_length(actual)?;
         let content_type = self.content_type();
         if is_receipt(content_type.as_ref(), &body, &self.limits) {
             return IncomingMdn::read(&self.headers, body, &self.limits).map(Inbound::Mdn).map_err(Rejection::Receipt);
         }
-        if self.message_id.is_none() && self.missing_id == MissingId::Reject {
-            return Err(Rejection::MissingHeader(headers::MESSAGE_ID));
-        }
+        self.check_message()?;
         let limits = self.limits.clone();
         Ok(Inbound::Message(Envelope::new(self, content_type, body, limits)))
     }
 
-    fn content_type(&self) -> Option<ContentType> {
+    /// Whether so much of a body is taken.
+    pub(crate) fn check_size(&self, octets: u64) -> Result<(), Rejection> {
+        let fits = octets <= self.limits.body;
+        if fits { Ok(()) } else { Err(Rejection::TooLarge { limit: self.limits.body }) }
+    }
+
+    /// Whether a complete body is as long as it was announced.
+    pub(crate) fn check_length(&self, actual: u64) -> Result<(), Rejection> {
+        match self.length.filter(|declared| *declared != actual) {
+            Some(declared) => Err(Rejection::Length { declared, actual }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what is no receipt has all that a message needs.
+    pub(crate) fn check_message(&self) -> Result<(), Rejection> {
+        let missing = self.message_id.is_none() && self.missing_id == MissingId::Reject;
+        if missing { Err(Rejection::MissingHeader(headers::MESSAGE_ID)) } else { Ok(()) }
+    }
+
+    pub(crate) fn content_type(&self) -> Option<ContentType> {
         ContentType::read(self.headers.get("content-type")?.as_bytes()).ok()
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::mime::filename;
 use crate::mime::param::ContentType;
 use crate::mime::related::Document;
+use crate::smime::inward::quarantine::DocumentHead;
 
 /// A document to be sent.
 ///
@@ -165,6 +166,12 @@ impl ReceivedPayload {
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.0.body
+    }
+}
+
+impl ReceivedPayload {
+    pub(crate) fn head(&self) -> DocumentHead {
+        DocumentHead::from(&self.0)
     }
 }
 

@@ -9,13 +9,12 @@ use http::StatusCode;
 
 use crate::algorithm::DigestAlgorithm;
 use crate::announce::Announcement;
-use crate::certificate::CertificateUse;
 use crate::error::{Answer, Exposure, ReceiveError, answer};
-use crate::headers::CONTENT_TRANSFER_ENCODING;
 use crate::identity::{Identity, OwnCertificate};
 use crate::limits::Limits;
 use crate::mdn::{Disposition, MdnRequest};
 use crate::message::authenticity::Authenticity;
+use crate::message::opening::{Context, Opening};
 use crate::message::origin::OriginEvidence;
 use crate::message::parser::Head;
 use crate::message::payload::ReceivedPayload;
@@ -24,14 +23,15 @@ use crate::mime::param::ContentType;
 use crate::name::{ReceivedId, ReceivedName};
 use crate::note::Note;
 use crate::partner::Partner;
-use crate::profile::{AcceptTerms, DuplicateTerms, Explain, WeakReceipt};
-use crate::receipt::builder::{Asked, MdnBuilder, Reply};
+use crate::profile::DuplicateTerms;
+use crate::receipt::builder::{MdnBuilder, Reply};
 use crate::rollover::{Observation, ObservedUse};
+use crate::smime::current::Current;
 use crate::smime::layer::Layer;
-use crate::smime::mic::{Mic, MicRule, MicScope};
-use crate::smime::peel::{Current, Failure, Opened, PeelTerms, peel};
+use crate::smime::mic::{Mic, MicScope};
+use crate::smime::passed::Body;
+use crate::smime::peel::{Failure, Opened, peel};
 use crate::step::Step;
-use crate::trust::UseTerms;
 
 /// A message whose headers were read; nothing is decrypted and nothing is verified.
 #[derive(Clone)]
@@ -108,42 +108,12 @@ impl Envelope {
         partner: Option<&Partner>,
         now: SystemTime,
     ) -> Step<Result<Accepted, Refused>> {
-        let (head, limits) = (self.head, self.limits);
-        let context = Context::new(us, partner, &head);
-        let agreed = partner.filter(|partner| {
-            let profile = partner.profile();
-            head.from == profile.them && head.to == profile.us
-        });
-        let Some(partner) = agreed else {
-            let error = ReceiveError::UnknownPartner {
-                from: crate::name::printable(head.from.as_str()),
-                to: crate::name::printable(head.to.as_str()),
-            };
-            return Step::Done(Err(Refused::early(context.of_nobody(), error)));
+        let Self { head, content_type, body, limits } = self;
+        let Opening { context, terms, outer } = match Opening::new(head, content_type, limits, (us, partner), now) {
+            Ok(opening) => opening,
+            Err(refused) => return Step::Done(Err(refused)),
         };
-        let accept = partner.profile().accept.clone();
-        let mic = match check_receipt_request(head.receipt_request.as_ref(), &accept) {
-            Ok(rule) => rule,
-            Err(error) => return Step::Done(Err(Refused::early(context, error))),
-        };
-        let use_terms = UseTerms::new(&partner.profile().certificates, CertificateUse::Verification);
-        let terms = PeelTerms {
-            us: us.clone(),
-            provider: partner.provider().clone(),
-            signers: partner.signers(use_terms, now),
-            accept,
-            limits,
-            now,
-            mic,
-        };
-        let field = |name: &str| head.headers.get(name).map(|value| value.as_bytes().to_vec());
-        let outer = Current {
-            content_type: self.content_type,
-            transfer: field(CONTENT_TRANSFER_ENCODING),
-            disposition: field("content-disposition"),
-            body: self.body,
-            whole: None,
-        };
+        let outer = Current { body: Body::Whole(body), ..outer };
         peel(outer, terms).map(move |peeled| match peeled {
             Ok(opened) => Ok(Accepted::new(context, opened, now)),
             Err(failure) => Err(Refused::new(context, *failure)),
@@ -155,73 +125,6 @@ impl fmt::Debug for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Envelope").field("head", &self.head).field("octets", &self.body.len()).finish_non_exhaustive()
     }
-}
-
-/// Who talks to whom about which message: what every answer needs.
-#[derive(Clone, Debug)]
-pub(crate) struct Context {
-    us: Identity,
-    partner: Option<Partner>,
-    asked: Asked,
-    announced: Announcement,
-    notes: Vec<Note>,
-}
-
-impl Context {
-    fn new(us: &Identity, partner: Option<&Partner>, head: &Head) -> Self {
-        let text =
-            |name: &str| head.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        Self {
-            us: us.clone(),
-            partner: partner.cloned(),
-            asked: Asked {
-                from: head.from.clone(),
-                to: head.to.clone(),
-                message_id: head.message_id.clone(),
-                subject: text("subject"),
-                date: text("date"),
-                request: head.receipt_request.clone(),
-            },
-            announced: head.announced.clone(),
-            notes: head.notes.clone(),
-        }
-    }
-
-    /// The agreement does not cover these names, so none of its terms apply.
-    fn of_nobody(mut self) -> Self {
-        self.partner = None;
-        self
-    }
-
-    fn explain(&self) -> Explain {
-        self.partner.as_ref().map_or(Explain::Safe, |partner| partner.profile().accept.explain)
-    }
-
-    fn mdn(self, answer: Answer, mic: Option<Mic>, signature: Option<DigestAlgorithm>) -> MdnBuilder {
-        MdnBuilder::new(self.us, self.partner, self.asked, answer, mic, signature, self.notes)
-    }
-}
-
-/// Whether the receipt can be given as it is asked for (RFC 4130 sections 7.3 and 7.5.3).
-fn check_receipt_request(request: Option<&MdnRequest>, accept: &AcceptTerms) -> Result<MicRule, ReceiveError> {
-    let Some(signed) = request.and_then(MdnRequest::signed) else { return Ok(MicRule::default()) };
-    let known_protocol = signed.protocols().is_empty() || signed.supports_pkcs7();
-    if signed.protocol_required() && !known_protocol {
-        return Err(ReceiveError::UnsupportedReceiptFormat(signed.protocols().join(", ")));
-    }
-    if let Some(attribute) = signed.unknown_required().first() {
-        return Err(ReceiveError::UnsupportedReceiptFormat(attribute.clone()));
-    }
-    let names = signed.micalgs();
-    let mut listed: Vec<_> = names.iter().filter_map(|name| DigestAlgorithm::from_micalg(name)).collect();
-    // MD5 and SHA-224 count as unknown names, unless the agreement takes signatures with them.
-    listed.retain(|digest| digest.is_usual() || accept.digests.contains(digest));
-    let weak_only = !listed.is_empty() && !listed.iter().any(|digest| digest.is_strong());
-    let hopeless = listed.is_empty() && !names.is_empty() && signed.micalg_required();
-    if hopeless || (weak_only && accept.weak_receipt == WeakReceipt::Refuse) {
-        return Err(ReceiveError::UnsupportedMicAlgorithms(names.join(", ")));
-    }
-    Ok(MicRule { listed })
 }
 
 /// A message that fulfils the agreement. Store the payload, then say so: only then the sender is told that it arrived.
@@ -237,6 +140,7 @@ pub struct Accepted {
     mic_scope: MicScope,
     signature: Option<DigestAlgorithm>,
     evidence: Option<OriginEvidence>,
+    signature_cms: Option<Bytes>,
     envelope_key: Option<Vec<u8>>,
     signature_key: Option<Vec<u8>>,
     decrypted_with: Option<OwnCertificate>,
@@ -244,8 +148,8 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    fn new(mut context: Context, opened: Opened, now: SystemTime) -> Self {
-        let Opened { content_type, filename, body, documents, trail, mic, mic_scope } = opened;
+    pub(crate) fn new(mut context: Context, opened: Opened, now: SystemTime) -> Self {
+        let Opened { content_type, filename, body, documents, trail, mic, mic_scope, .. } = opened;
         let payload = ReceivedPayload::single(content_type, filename, body);
         let payloads = if documents.is_empty() {
             vec![payload.clone()]
@@ -258,8 +162,9 @@ impl Accepted {
             None if trail.sealed => Authenticity::SealedUnsigned,
             None => Authenticity::None,
         };
-        let evidence = match (&trail.signature, trail.signature_cms) {
-            (Some(verified), Some(cms)) => Some(OriginEvidence::new(&context.asked, verified, cms, now)),
+        let at_hand = trail.signature.as_ref().filter(|verified| !verified.value().passed);
+        let evidence = match (at_hand, &trail.signature_cms) {
+            (Some(verified), Some(cms)) => Some(OriginEvidence::new(&context.asked, verified, cms.clone(), now)),
             _ => None,
         };
         Self {
@@ -275,6 +180,7 @@ impl Accepted {
             mic,
             mic_scope,
             evidence,
+            signature_cms: trail.signature_cms,
             context,
         }
     }
@@ -382,6 +288,10 @@ impl Accepted {
         ours.chain(theirs).collect()
     }
 
+    pub(crate) fn signature_cms(&self) -> Option<&Bytes> {
+        self.signature_cms.as_ref()
+    }
+
     pub(crate) fn duplicate_terms(&self) -> DuplicateTerms {
         let partner = self.context.partner.as_ref();
         partner.map(|partner| partner.profile().delivery.duplicates.clone()).unwrap_or_default()
@@ -439,11 +349,11 @@ struct Refusal {
 }
 
 impl Refused {
-    fn early(context: Context, error: ReceiveError) -> Self {
+    pub(crate) fn early(context: Context, error: ReceiveError) -> Self {
         Self(Box::new(Refusal { context, error, exposure: Exposure::Open, mic: None, layers: Vec::new() }))
     }
 
-    fn new(mut context: Context, failure: Failure) -> Self {
+    pub(crate) fn new(mut context: Context, failure: Failure) -> Self {
         let Failure { error, exposure, mic, trail } = failure;
         context.notes.extend(trail.notes);
         Self(Box::new(Refusal { context, error, exposure, mic, layers: trail.layers }))

@@ -17,6 +17,11 @@ impl Canonicalizer {
         Self::default()
     }
 
+    /// A machine that goes on behind octets that are in canonical form already; whether the last one was a carriage return.
+    pub(crate) fn after(after_cr: bool) -> Self {
+        Self { after_cr, changed: false }
+    }
+
     /// Hands the canonical form of `chunk` to `out`, in pieces.
     pub(crate) fn push(&mut self, mut chunk: &[u8], out: &mut dyn FnMut(&[u8])) {
         while let Some(end) = memchr(b'\n', chunk) {
@@ -42,6 +47,20 @@ impl Canonicalizer {
     pub(crate) fn changed(&self) -> bool {
         self.changed
     }
+}
+
+/// Whether any line feed lacks the carriage return in front of it. Written for a compiler that compares many octets at once.
+pub(crate) fn has_bare_lf(after_cr: bool, chunk: &[u8]) -> bool {
+    let first = chunk.first() == Some(&b'\n') && !after_cr;
+    let behind = chunk.get(1..).unwrap_or_default();
+    let pairs = chunk.chunks(4096).zip(behind.chunks(4096));
+    let bare = |before: &[u8], octets: &[u8]| {
+        before
+            .iter()
+            .zip(octets)
+            .fold(0u8, |found, (before, octet)| found | (u8::from(*octet == b'\n') & u8::from(*before != b'\r')))
+    };
+    first || pairs.into_iter().any(|(before, octets)| bare(before, octets) != 0)
 }
 
 #[cfg(test)]
@@ -71,6 +90,31 @@ mod tests {
             assert_eq!(canonical(&[input]), (expected.to_vec(), input != expected));
             let octets: Vec<&[u8]> = input.chunks(1).collect();
             assert_eq!(canonical(&octets), (expected.to_vec(), input != expected));
+            assert_eq!(has_bare_lf(false, input), input != expected);
+            let (mut after_cr, mut bare) = (false, false);
+            for octet in input {
+                bare |= has_bare_lf(after_cr, &[*octet]);
+                after_cr = *octet == b'\r';
+            }
+            assert_eq!(bare, input != expected);
+        }
+    }
+
+    #[test]
+    fn a_bare_line_feed_is_found_wherever_it_stands() {
+        for at in [0, 1, 4095, 4096, 4097, 8191, 8192, 9999] {
+            let mut chunk = vec![b'a'; 10_000];
+            assert!(!has_bare_lf(false, &chunk));
+            chunk[at] = b'\n';
+            assert!(has_bare_lf(false, &chunk), "{at}");
+            match at.checked_sub(1) {
+                Some(before) => chunk[before] = b'\r',
+                None => {
+                    assert!(!has_bare_lf(true, &chunk));
+                    continue;
+                }
+            }
+            assert!(!has_bare_lf(false, &chunk), "{at}");
         }
     }
 }

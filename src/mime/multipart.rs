@@ -72,7 +72,7 @@ pub(crate) struct LineEnds {
 const MAX_PADDING: usize = 256;
 /// Octets of white space after the close delimiter that count as nothing: two line ends. The shortest padding that
 /// consists of white space has nine octets.
-const MAX_EPILOGUE: usize = 4;
+pub(crate) const MAX_EPILOGUE: usize = 4;
 /// RFC 2046 allows 70 octets; longer ones are met.
 const MAX_BOUNDARY: usize = 200;
 
@@ -280,8 +280,15 @@ impl Multipart {
     /// Whether nothing but a line end or two follows a proper close delimiter. A longer run of white space could be
     /// what is left of a padding whose last octet was changed.
     pub(crate) fn exactly_consumed(&self) -> bool {
-        let blank = self.epilogue.iter().all(|octet| matches!(octet, b'\r' | b'\n' | b' ' | b'\t'));
-        self.closed == Closed::Proper && blank && self.epilogue.len() <= MAX_EPILOGUE
+        self.closed.is_exact(&self.epilogue)
+    }
+}
+
+impl Closed {
+    /// The same, of what follows a close delimiter: its first [`MAX_EPILOGUE`]` + 1` octets tell.
+    pub(crate) fn is_exact(self, epilogue: &[u8]) -> bool {
+        let blank = epilogue.iter().all(|octet| matches!(octet, b'\r' | b'\n' | b' ' | b'\t'));
+        self == Self::Proper && blank && epilogue.len() <= MAX_EPILOGUE
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Document {
 }
 
 /// The documents of an entity, in the order of their parts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Documents {
     pub(crate) all: Vec<Document>,
     /// What was odd.
@@ -40,29 +40,39 @@ pub(crate) fn read(
     limits: &Limits,
     nesting: usize,
 ) -> Result<Documents, Error> {
-    let mut documents = Documents { all: Vec::new(), notes: Vec::new() };
+    let mut documents = Documents::default();
     documents.collect(content_type, body, limits, nesting)?;
-    // RFC 2387 section 3.2: the root is the part that `start` names, else the first.
-    let start = content_type.param("start").map(bare_id).filter(|_| content_type.essence() == "multipart/related");
-    let named = start.and_then(|start| documents.all.iter().position(|d| d.content_id.as_deref() == Some(start)));
-    if start.is_some() && named.is_none() {
-        documents.notes.push("`start` of multipart/related names none of the parts; the first is taken".to_owned());
-    }
-    if let Some(root) = documents.all.get_mut(named.unwrap_or(0)) {
-        root.is_root = true;
-    }
+    documents.find_root(content_type);
     Ok(documents)
 }
 
 impl Documents {
+    /// Marks the root of the collection.
+    pub(crate) fn find_root(&mut self, content_type: &ContentType) {
+        // RFC 2387 section 3.2: the root is the part that `start` names, else the first.
+        let start = content_type.param("start").map(bare_id).filter(|_| content_type.essence() == "multipart/related");
+        let named = start.and_then(|start| self.all.iter().position(|d| d.content_id.as_deref() == Some(start)));
+        if start.is_some() && named.is_none() {
+            self.notes.push("`start` of multipart/related names none of the parts; the first is taken".to_owned());
+        }
+        if let Some(root) = self.all.get_mut(named.unwrap_or(0)) {
+            root.is_root = true;
+        }
+    }
+
+    /// A boundary that is given twice.
+    pub(crate) fn check_boundary(&mut self, kind: &ContentType) {
+        if kind.repeats("boundary") {
+            self.notes.push(format!("the boundary of {} is given more than once", kind.essence()));
+        }
+    }
+
     fn collect(&mut self, kind: &ContentType, body: &Bytes, limits: &Limits, nesting: usize) -> Result<(), Error> {
         if nesting == 0 {
             return Err(Error::new(ErrorKind::Nesting, 0));
         }
         let split = Multipart::split(body, kind.param("boundary").unwrap_or_default(), limits)?;
-        if kind.repeats("boundary") {
-            self.notes.push(format!("the boundary of {} is given more than once", kind.essence()));
-        }
+        self.check_boundary(kind);
         for part in split.parts {
             if self.all.len() >= limits.parts {
                 return Err(Error::new(ErrorKind::TooManyParts { limit: limits.parts }, 0));
@@ -79,7 +89,8 @@ impl Documents {
     }
 }
 
-fn document(entity: &Entity, content_type: Option<ContentType>, body: Bytes) -> Document {
+/// A document by its header.
+pub(crate) fn document(entity: &Entity, content_type: Option<ContentType>, body: Bytes) -> Document {
     let field = |name: &str| entity.fields().get(name);
     let id = field("content-id").map(|value| bare_id(String::from_utf8_lossy(&value).trim()).to_owned());
     let filename = filename::received(field("content-disposition").as_deref(), content_type.as_ref());

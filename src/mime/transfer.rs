@@ -61,6 +61,13 @@ struct Quoted {
 /// White space held back before it is given up as content; RFC 2045 lines have at most 76 octets.
 const MAX_BLANKS: usize = 998;
 
+impl TransferEncoding {
+    /// Whether decoding leaves the octets as they are.
+    pub(crate) const fn is_identity(self) -> bool {
+        matches!(self, Self::SevenBit | Self::EightBit | Self::Binary)
+    }
+}
+
 impl Decoder {
     pub(crate) fn new(encoding: TransferEncoding) -> Self {
         let state = match encoding {
@@ -265,24 +272,33 @@ fn decode_in_place(mut decoder: Decoder, buffer: &mut BytesMut) -> Result<(), Er
 /// Octets of a CMS object, whatever its transfer encoding is said to be: DER starts with 0x30, base64 never does.
 /// Beside them, what is wrong with the label.
 pub(crate) fn decode_der(declared: Option<&[u8]>, body: Bytes) -> Result<(Bytes, Option<&'static str>), Error> {
-    let declared = declared.map(TransferEncoding::read);
-    if body.first() == Some(&0x30) && !looks_like_base64(&body) {
-        let lie = matches!(declared, Some(Ok(TransferEncoding::Base64 | TransferEncoding::QuotedPrintable)));
-        return Ok((body, lie.then_some("the transfer encoding is declared as text, the body is binary")));
-    }
-    let (actual, fault) = match declared {
-        Some(Ok(known @ (TransferEncoding::Base64 | TransferEncoding::QuotedPrintable))) => (known, None),
-        _ if looks_like_base64(&body) => {
-            (TransferEncoding::Base64, Some("the body is base64, the transfer encoding does not say so"))
-        }
-        _ => (TransferEncoding::Binary, None),
-    };
+    let (actual, fault) = der_encoding(declared, &body);
     Ok((decode(actual, body)?, fault))
 }
 
+/// The transfer encoding of a CMS object by its first [`DER_START`] octets, and what is wrong with the label.
+pub(crate) fn der_encoding(declared: Option<&[u8]>, start: &[u8]) -> (TransferEncoding, Option<&'static str>) {
+    let declared = declared.map(TransferEncoding::read);
+    if start.first() == Some(&0x30) && !looks_like_base64(start) {
+        let lie = matches!(declared, Some(Ok(TransferEncoding::Base64 | TransferEncoding::QuotedPrintable)));
+        let fault = lie.then_some("the transfer encoding is declared as text, the body is binary");
+        return (TransferEncoding::Binary, fault);
+    }
+    match declared {
+        Some(Ok(known @ (TransferEncoding::Base64 | TransferEncoding::QuotedPrintable))) => (known, None),
+        _ if looks_like_base64(start) => {
+            (TransferEncoding::Base64, Some("the body is base64, the transfer encoding does not say so"))
+        }
+        _ => (TransferEncoding::Binary, None),
+    }
+}
+
+/// Octets that tell how a CMS object is encoded.
+pub(crate) const DER_START: usize = 1024;
+
 /// Whether the start of a body is base64 text: alphabet and white space, and more of it than DER could be by chance.
 pub(crate) fn looks_like_base64(body: &[u8]) -> bool {
-    let start = body.get(..1024).unwrap_or(body);
+    let start = body.get(..DER_START).unwrap_or(body);
     let text = |octet: &u8| sextet(*octet).is_some() || matches!(octet, b'=' | b'\r' | b'\n' | b' ' | b'\t');
     start.len() >= 8 && start.iter().all(text)
 }

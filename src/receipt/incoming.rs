@@ -213,4 +213,4 @@ fn signed_report(outer: &Entity, limits: &Limits) -> Result<Option<SignedReport>
 }
 
 /// Octets that are looked at to tell a signed receipt from a signed message.
-const PEEK: usize = 64 << 10;
+pub(crate) const PEEK: usize = 64 << 10;

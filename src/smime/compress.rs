@@ -75,6 +75,12 @@ impl InflateBudget {
     }
 }
 
+impl std::fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inflater").finish_non_exhaustive()
+    }
+}
+
 impl Inflater {
     pub(crate) fn new(budget: InflateBudget) -> Self {
         Self { inner: Decompress::new(true), budget, ended: false, trailing: 0 }
@@ -91,6 +97,22 @@ impl Inflater {
             input = input.get(used..).unwrap_or_default();
         }
         Ok(())
+    }
+
+    /// Inflates one chunk, and hands out what comes of it in pieces of bounded length.
+    pub(crate) fn push_each(
+        &mut self,
+        mut input: &[u8],
+        window: &mut Vec<u8>,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), DecompressionFault> {
+        while !input.is_empty() && !self.ended {
+            let used = self.step(input, window)?;
+            each(window);
+            window.clear();
+            input = input.get(used..).unwrap_or_default();
+        }
+        self.push(input, window)
     }
 
     fn step(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, DecompressionFault> {
@@ -147,8 +169,12 @@ pub(crate) fn unpack(
     }
     let decoded = decode(TransferEncoding::Base64, data.content.clone()).map_err(|_| DecompressionFault::Base64)?;
     let (plain, budget) = inflate(&decoded, budget)?;
-    let note = Note::TransferEncoding("the zlib stream inside CompressedData is base64 text".to_owned());
-    Ok((plain, budget, Some(note)))
+    Ok((plain, budget, Some(base64_note())))
+}
+
+/// That the zlib stream is base64 text.
+pub(crate) fn base64_note() -> Note {
+    Note::TransferEncoding("the zlib stream inside CompressedData is base64 text".to_owned())
 }
 
 /// Whether octets begin with a zlib header (RFC 1950 section 2.2), which no CMS object does.

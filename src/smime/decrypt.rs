@@ -14,8 +14,8 @@ use crate::cms::enveloped::parameters::{self, AeadParameters};
 use crate::cms::enveloped::recipient::RecipientInfo;
 use crate::cms::enveloped::{AuthEnvelopedData, EnvelopedData};
 use crate::cms::{AlgorithmIdentifier, Error as CmsError, ErrorKind};
-use crate::crypto::content::{content_key, decrypt_in_place};
-use crate::crypto::{CryptoError, CryptoProvider, DecryptingKey, KeyError, SecretBytes};
+use crate::crypto::content::{DecryptStream, content_key, decrypt_in_place};
+use crate::crypto::{ContentDecryptor, CryptoError, CryptoProvider, DecryptingKey, KeyError, SecretBytes};
 use crate::error::{CONTENT_ENCRYPTION, DecryptionFault, KEY_TRANSPORT, ReceiveError};
 use crate::identity::{Identity, OwnCertificate};
 use crate::limits::Limits;
@@ -43,6 +43,25 @@ pub(crate) struct OpenTerms<'a> {
     pub(crate) provider: &'a CryptoProvider,
     pub(crate) accept: &'a AcceptTerms,
     pub(crate) limits: &'a Limits,
+}
+
+/// What of an envelope stands before its content.
+#[derive(Debug)]
+pub(crate) enum EnvelopeHead {
+    Enveloped(EnvelopedData),
+    /// Without the tag, which follows the content.
+    Authenticated(AuthEnvelopedData),
+}
+
+/// Where the authentication tag of content stands that passes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TagPlace {
+    /// There is none.
+    Nowhere,
+    /// In so many octets at the end of the content.
+    Behind(usize),
+    /// In its own field behind the content.
+    Mac,
 }
 
 /// How the content was encrypted.
@@ -95,13 +114,44 @@ impl SealedEnvelope {
         if !cipher.is_authenticated() {
             return Err(misplaced(cipher, "AuthEnvelopedData"));
         }
-        let AeadParameters { nonce, tag_len, explicit } = aead(cipher, parameters(&data.algorithm))?;
-        // RFC 8551 section 3.4 prints a sample without aes-ICVlen (default 12) and with a tag of 16 octets.
-        let fits = data.mac.len() == usize::from(tag_len) || (!explicit && cipher.is_gcm() && data.mac.len() == 16);
+        let parameters = aead(cipher, parameters(&data.algorithm))?;
         let aad = data.aad().map_err(ReceiveError::EnvelopeFormat)?;
-        let tag = if fits { data.mac } else { Bytes::new() };
-        let encryption = Encryption { cipher, iv: nonce, aad, tag, content: data.content };
+        let tag = fitting_tag(cipher, &parameters, data.mac);
+        let encryption = Encryption { cipher, iv: parameters.nonce, aad, tag, content: data.content };
         Self::addressed(&data.recipients, encryption, terms)
+    }
+
+    /// An envelope whose content will pass by; beside it, where its authentication tag will stand.
+    pub(crate) fn passing(head: &EnvelopeHead, terms: OpenTerms<'_>) -> Result<(Self, TagPlace), ReceiveError> {
+        match head {
+            EnvelopeHead::Enveloped(data) => {
+                let cipher = cipher(&data.algorithm)?;
+                if cipher.is_gcm() {
+                    let (nonce, tag_len) = trailing(cipher, &data.algorithm, terms)?;
+                    let encryption =
+                        Encryption { cipher, iv: nonce, aad: Vec::new(), tag: Bytes::new(), content: Bytes::new() };
+                    return Ok((Self::addressed(&data.recipients, encryption, terms)?, TagPlace::Behind(tag_len)));
+                }
+                Ok((Self::enveloped(data.clone(), terms)?, TagPlace::Nowhere))
+            }
+            EnvelopeHead::Authenticated(data) => Ok((Self::authenticated(data.clone(), terms)?, TagPlace::Mac)),
+        }
+    }
+
+    /// The tag of AuthEnvelopedData whose content has passed by, now that its end is known.
+    pub(crate) fn late_tag(data: &AuthEnvelopedData) -> Result<Bytes, ReceiveError> {
+        if !data.aad().map_err(ReceiveError::EnvelopeFormat)?.is_empty() {
+            let text = "AuthEnvelopedData with authenticated attributes behind its content, in one pass";
+            return Err(ReceiveError::UnsupportedContent(text.to_owned()));
+        }
+        let cipher = cipher(&data.algorithm)?;
+        let parameters = aead(cipher, parameters(&data.algorithm))?;
+        Ok(fitting_tag(cipher, &parameters, data.mac.clone()))
+    }
+
+    /// Whether the content must be kept as a whole until its tag is known to be good.
+    pub(crate) fn needs_whole(&self) -> bool {
+        self.cipher.is_ccm()
     }
 
     /// Finds our recipient, and checks every algorithm before a private key is used.
@@ -151,6 +201,27 @@ impl SealedEnvelope {
         key.map(|digest| digest.as_bytes().to_vec()).unwrap_or_default()
     }
 
+    /// Decryption with the key's answer, of content that passes by.
+    pub(crate) fn start(
+        &self,
+        answer: Result<SecretBytes, KeyError>,
+        provider: &CryptoProvider,
+    ) -> Result<DecryptStream, ReceiveError> {
+        self.decryptor(answer, provider).map(DecryptStream::new)
+    }
+
+    fn decryptor(
+        &self,
+        answer: Result<SecretBytes, KeyError>,
+        provider: &CryptoProvider,
+    ) -> Result<Box<dyn ContentDecryptor>, ReceiveError> {
+        let unwrapped = self.exchange.finish(answer, provider)?;
+        let key = content_key(unwrapped, self.cipher, self.key.rejection_secret(), self.exchange.wrapped())
+            .map_err(|error| ReceiveError::KeyUnavailable(error.to_string()))?;
+        let decryptor = provider.ciphers().decryptor(self.cipher, key.as_bytes(), &self.iv, &self.aad);
+        decryptor.map_err(|error| unsupported(self.cipher, &error))
+    }
+
     /// Decrypts with the key's answer. A refused or ill-sized key is replaced by a deterministic one, so that
     /// it shows no earlier and no differently than changed content (RFC 3218).
     pub(crate) fn open(
@@ -158,13 +229,7 @@ impl SealedEnvelope {
         answer: Result<SecretBytes, KeyError>,
         provider: &CryptoProvider,
     ) -> Result<OpenedEnvelope, ReceiveError> {
-        let unwrapped = self.exchange.finish(answer, provider)?;
-        let key = content_key(unwrapped, self.cipher, self.key.rejection_secret(), self.exchange.wrapped())
-            .map_err(|error| ReceiveError::KeyUnavailable(error.to_string()))?;
-        let decryptor = provider
-            .ciphers()
-            .decryptor(self.cipher, key.as_bytes(), &self.iv, &self.aad)
-            .map_err(|error| unsupported(self.cipher, &error))?;
+        let decryptor = self.decryptor(answer, provider)?;
         let mut content = match self.content.try_into_mut() {
             Ok(unique) => unique,
             Err(shared) => shared.as_ref().into(),
@@ -186,22 +251,41 @@ fn trailing_tag(
     algorithm: &AlgorithmIdentifier,
     terms: OpenTerms<'_>,
 ) -> Result<Encryption, ReceiveError> {
+    let (iv, tag_len) = trailing(cipher, algorithm, terms)?;
+    let at = content.len().checked_sub(tag_len).ok_or_else(no_tag)?;
+    let (tag, mut content) = (Bytes::copy_from_slice(content.get(at..).unwrap_or_default()), content);
+    content.truncate(at);
+    Ok(Encryption { cipher, iv, aad: Vec::new(), tag, content })
+}
+
+/// Nonce and length of such a tag.
+fn trailing(
+    cipher: CipherAlgorithm,
+    algorithm: &AlgorithmIdentifier,
+    terms: OpenTerms<'_>,
+) -> Result<(Vec<u8>, usize), ReceiveError> {
     if !terms.accept.gcm_in_enveloped_data {
         let algorithm = format!("{cipher} in EnvelopedData");
         return Err(ReceiveError::ForbiddenAlgorithm { what: CONTENT_ENCRYPTION, algorithm });
     }
     let parameters = parameters(algorithm);
-    let (iv, tag_len) = match parameters::read_iv(parameters) {
-        Ok(nonce) => (nonce, 16),
-        Err(_) => aead(cipher, parameters).map(|read| (read.nonce, usize::from(read.tag_len)))?,
-    };
-    let Some(at) = content.len().checked_sub(tag_len) else {
-        let error = CmsError::new(ErrorKind::Missing("the authentication tag"), 0);
-        return Err(ReceiveError::EnvelopeFormat(error));
-    };
-    let (tag, mut content) = (Bytes::copy_from_slice(content.get(at..).unwrap_or_default()), content);
-    content.truncate(at);
-    Ok(Encryption { cipher, iv, aad: Vec::new(), tag, content })
+    match parameters::read_iv(parameters) {
+        Ok(nonce) => Ok((nonce, 16)),
+        Err(_) => aead(cipher, parameters).map(|read| (read.nonce, usize::from(read.tag_len))),
+    }
+}
+
+/// Content that is shorter than the tag behind it.
+pub(crate) fn no_tag() -> ReceiveError {
+    ReceiveError::EnvelopeFormat(CmsError::new(ErrorKind::Missing("the authentication tag"), 0))
+}
+
+/// The tag, or nothing if it has another length than the parameters say: that is no tag then.
+fn fitting_tag(cipher: CipherAlgorithm, parameters: &AeadParameters, mac: Bytes) -> Bytes {
+    // RFC 8551 section 3.4 prints a sample without aes-ICVlen (default 12) and with a tag of 16 octets.
+    let fits =
+        mac.len() == usize::from(parameters.tag_len) || (!parameters.explicit && cipher.is_gcm() && mac.len() == 16);
+    if fits { mac } else { Bytes::new() }
 }
 
 fn aead(cipher: CipherAlgorithm, parameters: &[u8]) -> Result<AeadParameters, ReceiveError> {

@@ -50,6 +50,10 @@ pub(crate) fn smime_type_note(content_type: Option<&ContentType>, info: &Content
     (!fits).then(|| Note::SmimeType { declared, actual: actual.to_owned() })
 }
 
+fn as_u64(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
 /// A `micalg` that does not fit the signature: interop knows many, so the signature decides.
 pub(crate) fn micalg_note(declared: &str, actual: DigestAlgorithm) -> Option<Note> {
     let fits = DigestAlgorithm::from_micalg(declared) == Some(actual);
@@ -58,12 +62,16 @@ pub(crate) fn micalg_note(declared: &str, actual: DigestAlgorithm) -> Option<Not
 
 /// What stands around the parts of multipart/signed.
 pub(crate) fn surroundings_notes(split: &Multipart) -> Vec<Note> {
+    surroundings(as_u64(split.preamble.len()), split.closed)
+}
+
+/// The same, of parts that passed by.
+pub(crate) fn surroundings(preamble: u64, closed: Closed) -> Vec<Note> {
     let mut notes = Vec::new();
-    if !split.preamble.is_empty() {
-        let text = format!("{} octets before the first boundary were skipped", split.preamble.len());
-        notes.push(Note::Surroundings(text));
+    if preamble > 0 {
+        notes.push(Note::Surroundings(format!("{preamble} octets before the first boundary were skipped")));
     }
-    if split.closed != Closed::Proper {
+    if closed != Closed::Proper {
         notes.push(Note::Surroundings("the last boundary of multipart/signed is missing or misspelt".to_owned()));
     }
     notes
@@ -75,14 +83,24 @@ pub(crate) fn boundary_note(content_type: &ContentType) -> Option<Note> {
     twice.then(|| Note::Other("the boundary of multipart/signed is given more than once".to_owned()))
 }
 
+/// Whether a body may begin with a header once more.
+pub(crate) fn may_repeat_head(body: &[u8]) -> bool {
+    let mut line = body.iter().take(MAX_LINE).take_while(|octet| **octet != b'\n');
+    body.first() != Some(&0x30) && line.any(|octet| *octet == b':')
+}
+
+/// That [`repeated_head`] found one.
+pub(crate) fn repeated_head_note() -> Note {
+    Note::Surroundings("the MIME header is repeated in the body".to_owned())
+}
+
 /// Octets of a line of a message (RFC 5322 section 2.1.1).
 const MAX_LINE: usize = 998;
 
 /// Transfer encoding and octets of a CMS object whose MIME header stands in the body once more, as asx-rs and early
 /// versions of the Ruby gem write it. Neither DER nor base64 starts with a line that has a colon.
 pub(crate) fn repeated_head(body: &Bytes, limits: &Limits) -> Option<(Option<Vec<u8>>, Bytes)> {
-    let mut line = body.iter().take(MAX_LINE).take_while(|octet| **octet != b'\n');
-    if body.first() == Some(&0x30) || !line.any(|octet| *octet == b':') {
+    if !may_repeat_head(body) {
         return None;
     }
     let entity = Entity::parse(body.clone(), limits).ok()?;

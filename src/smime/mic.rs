@@ -89,6 +89,13 @@ impl MicRule {
     }
 }
 
+impl MicRule {
+    /// The digest that the receipt may need whatever the signature's is.
+    pub(crate) fn wanted(&self) -> Vec<DigestAlgorithm> {
+        self.listed.first().copied().into_iter().collect()
+    }
+}
+
 /// Digests of the same octets with several algorithms, in one pass.
 #[derive(Default)]
 pub(crate) struct Digests(Vec<Box<dyn DigestContext>>);
@@ -128,6 +135,11 @@ impl Digests {
         }
     }
 
+    /// The same digests once more, to go on from here with other octets; `None` if the provider cannot do that.
+    pub(crate) fn fork(&self) -> Option<Self> {
+        self.0.iter().map(|context| context.fork()).collect::<Option<_>>().map(Self)
+    }
+
     pub(crate) fn finish(self) -> Vec<DigestValue> {
         self.0.into_iter().map(|context| context.finish()).collect()
     }
@@ -143,6 +155,12 @@ impl Digests {
             digests.update(piece);
         }
         Ok(digests.finish())
+    }
+}
+
+impl fmt::Debug for Digests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Digests").finish_non_exhaustive()
     }
 }
 

@@ -3,14 +3,17 @@
 //! Nothing here knows partners or profiles: candidates and terms are handed in.
 
 pub(crate) mod compress;
+pub(crate) mod current;
 pub(crate) mod decrypt;
 pub(crate) mod encrypt;
 #[cfg(test)]
 #[cfg(feature = "rustcrypto")]
 pub(crate) mod fixtures;
+pub(crate) mod inward;
 pub(crate) mod layer;
 pub(crate) mod mic;
 pub(crate) mod outward;
+pub(crate) mod passed;
 pub(crate) mod peel;
 pub(crate) mod scheme;
 pub(crate) mod sign;

@@ -1,35 +1,38 @@
 //! Opening a message layer by layer, until the payload: what each layer *is* decides, not what its label says.
 
 mod documents;
+mod passed;
 mod policy;
-mod wrapper;
+pub(crate) mod whole;
+pub(crate) mod wrapper;
 
 use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use self::whole::read_cms;
+
+use crate::algorithm::{CipherAlgorithm, KeyTransport};
 use crate::cms::compressed::CompressedData;
-use crate::cms::content::{self, ContentInfo, ContentKind};
+use crate::cms::content::ContentInfo;
 use crate::cms::signed::SignedData;
-use crate::crypto::CryptoProvider;
+use crate::crypto::{CryptoProvider, DigestValue};
 use crate::error::{DecompressionFault, DecryptionFault, Exposure, ReceiveError};
 use crate::identity::{Identity, OwnCertificate};
 use crate::limits::Limits;
 use crate::mime::entity::Entity;
-use crate::mime::filename;
-use crate::mime::multipart::Multipart;
 use crate::mime::param::ContentType;
 use crate::mime::related::Document;
-use crate::mime::transfer::{TransferEncoding, decode, decode_der};
+use crate::mime::transfer::{decode, decode_der};
 use crate::note::Note;
 use crate::profile::AcceptTerms;
-use crate::smime::compress::{InflateBudget, is_zlib, unpack};
+use crate::smime::compress::{InflateBudget, unpack};
+use crate::smime::current::{CMS_PART, Current, Inner, Kind};
 use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
-use crate::smime::layer::{
-    Layer, boundary_note, declared_smime_type, micalg_note, repeated_head, smime_type_note, surroundings_notes,
-};
+use crate::smime::layer::{Layer, boundary_note, micalg_note, repeated_head, repeated_head_note, smime_type_note};
 use crate::smime::mic::{Digests, Mic, MicRule, MicScope, pick};
-use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
+use crate::smime::passed::{Body, CmsRead, Content, PassedCms, PassedContent, PassedPayload, SignedParts};
+use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify, verify_passed};
 use crate::step::Step;
 use crate::trust::Signers;
 
@@ -45,23 +48,14 @@ pub(crate) struct PeelTerms {
     pub(crate) mic: MicRule,
 }
 
-/// The outermost entity, or the one inside the layers opened so far.
-#[derive(Clone, Debug)]
-pub(crate) struct Current {
-    pub(crate) content_type: Option<ContentType>,
-    pub(crate) transfer: Option<Vec<u8>>,
-    pub(crate) disposition: Option<Vec<u8>>,
-    pub(crate) body: Bytes,
-    /// Header and body as transmitted; `None` outermost, where the header is HTTP's.
-    pub(crate) whole: Option<Bytes>,
-}
-
 /// A message whose layers are all open.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     pub(crate) content_type: Option<ContentType>,
     pub(crate) filename: Option<String>,
     pub(crate) body: Bytes,
+    /// Whether the body is here; else it passed by.
+    pub(crate) at_hand: bool,
     /// The documents of a collection; empty where the payload is a single one.
     pub(crate) documents: Vec<Document>,
     pub(crate) trail: Trail,
@@ -120,23 +114,15 @@ struct Peel {
     malleable: bool,
     budget: InflateBudget,
     /// Digests of the content of a signature that failed.
-    digests: Vec<crate::crypto::DigestValue>,
-}
-
-enum Kind {
-    Payload,
-    MultipartSigned,
-    Cms,
+    digests: Vec<DigestValue>,
 }
 
 impl Peel {
     fn run(mut self) -> Step<Result<Opened, Box<Failure>>> {
         loop {
-            let opened = match self.kind() {
+            let opened = match self.current.kind() {
                 Kind::Payload => return Step::Done(self.finish()),
-                _ if self.trail.layers.len() >= self.terms.limits.nesting => {
-                    Err(ReceiveError::Limit { what: "nesting of layers", limit: as_u64(self.terms.limits.nesting) })
-                }
+                _ if self.trail.layers.len() >= self.terms.limits.nesting => Err(too_deep(&self.terms.limits)),
                 Kind::MultipartSigned => self.multipart_signed().map(|()| None),
                 Kind::Cms => self.cms(),
             };
@@ -148,57 +134,31 @@ impl Peel {
         }
     }
 
-    fn kind(&self) -> Kind {
-        let Some(content_type) = &self.current.content_type else { return Kind::Payload };
-        match content_type.essence() {
-            "multipart/signed" => Kind::MultipartSigned,
-            "application/pkcs7-mime" | "application/x-pkcs7-mime" => Kind::Cms,
-            // Partners who send encrypted files through generic stacks label them by name only (RFC 8551 section 3.10).
-            "application/octet-stream" if self.has_smime_name() => Kind::Cms,
-            _ => Kind::Payload,
-        }
-    }
-
-    fn has_smime_name(&self) -> bool {
-        let is_smime = |name: &str| {
-            let name = name.to_ascii_lowercase();
-            name.ends_with(".p7m") || name.ends_with(".p7z")
-        };
-        let by_type = self.current.content_type.as_ref().and_then(|content_type| content_type.param("name"));
-        by_type.is_some_and(is_smime) || self.filename().as_deref().is_some_and(is_smime)
-    }
-
-    fn filename(&self) -> Option<String> {
-        filename::received(self.current.disposition.as_deref(), self.current.content_type.as_ref())
-    }
-
     fn multipart_signed(&mut self) -> Result<(), ReceiveError> {
         let content_type = self.current.content_type.clone();
         let parameter = |name| content_type.as_ref().and_then(|content_type: &ContentType| content_type.param(name));
         let (boundary, micalg) = (parameter("boundary").unwrap_or_default(), parameter("micalg").unwrap_or_default());
-        let body = std::mem::take(&mut self.current.body);
-        let split = Multipart::split(&body, boundary, &self.terms.limits).map_err(mime("multipart/signed"))?;
-        drop(body);
-        self.trail.notes.extend(surroundings_notes(&split));
+        let SignedParts { notes, exact, parts } = match std::mem::take(&mut self.current.body) {
+            Body::Whole(body) => SignedParts::split(body, boundary, &self.terms.limits)?,
+            Body::Passed(passed) => passed.into_signed()?,
+        };
+        self.trail.notes.extend(notes);
         self.trail.notes.extend(content_type.as_ref().and_then(boundary_note));
-        let exact = split.exactly_consumed();
-        let [content, signature] = <[Bytes; 2]>::try_from(split.parts).map_err(|parts| {
-            ReceiveError::UnsupportedContent(format!("multipart/signed with {} parts instead of 2", parts.len()))
-        })?;
+        let (content, signature) = parts?;
         let cms = self.signature_part(signature)?;
         let signed = read_signature(cms.clone(), &self.terms.limits)?;
         // The outermost signature counts, as in `verify`.
         if self.trail.signature.is_none() {
             self.trail.signature_cms = Some(cms);
         }
-        self.verify(content.clone(), &signed, exact)?;
+        let inner = self.verify(content, &signed, exact)?;
         if self.exposure == Exposure::Sealed && !exact {
             // Blocks that were appended to the ciphertext would tell whether their padding is good.
             return Err(ReceiveError::UnsupportedContent("multipart/signed with octets behind its end".to_owned()));
         }
         let actual = self.trail.signature.as_ref().map(|signature| signature.scheme().digest());
         self.trail.notes.extend(actual.and_then(|actual| micalg_note(micalg, actual)));
-        self.enter(content)
+        self.enter(inner)
     }
 
     /// The signature of multipart/signed as CMS, whatever its transfer encoding (interop: OpenAS2 writes binary,
@@ -225,7 +185,8 @@ impl Peel {
         self.decode_der(declared, body, "signature part")
     }
 
-    fn verify(&mut self, content: Bytes, signed: &SignedData, exact: bool) -> Result<(), ReceiveError> {
+    /// Verifies, and gives back what is inside the signature.
+    fn verify(&mut self, content: Content, signed: &SignedData, exact: bool) -> Result<Inner, ReceiveError> {
         let terms = VerifyTerms {
             provider: self.terms.provider.clone(),
             signers: self.terms.signers.clone(),
@@ -234,16 +195,23 @@ impl Peel {
             form: self.terms.accept.signed_form,
             limits: self.terms.limits.clone(),
             now: self.terms.now,
-            wanted: self.terms.mic.listed.first().copied().into_iter().collect(),
+            wanted: self.terms.mic.wanted(),
         };
-        match verify(content, signed, &terms, &mut self.trail.notes) {
+        let notes = &mut self.trail.notes;
+        let (verified, inner) = match content {
+            Content::Whole(octets) => (verify(octets.clone(), signed, &terms, notes), Inner::Whole(octets)),
+            Content::Passed(PassedContent { digests, entity }) => {
+                (verify_passed(digests, signed, &terms, notes), Inner::Passed(entity))
+            }
+        };
+        match verified {
             Ok(verified) => {
                 self.trail.layers.push(Layer::Signed(verified.scheme().digest()));
                 if exact && self.exposure == Exposure::Sealed && self.taint.is_none() {
                     self.exposure = Exposure::Authenticated;
                 }
                 self.trail.signature.get_or_insert(verified);
-                Ok(())
+                Ok(inner)
             }
             Err(unverified) => {
                 self.digests = unverified.digests;
@@ -256,31 +224,41 @@ impl Peel {
 
     /// Opens a CMS object; an envelope is handed back, since its key must answer first.
     fn cms(&mut self) -> Result<Option<Box<SealedEnvelope>>, ReceiveError> {
-        let mut declared = self.current.transfer.take();
-        let mut body = std::mem::take(&mut self.current.body);
         self.current.whole = None;
-        if let (Exposure::Open, Some(inner)) = (self.exposure, repeated_head(&body, &self.terms.limits)) {
-            (declared, body) = inner;
-            self.trail.notes.push(Note::Surroundings("the MIME header is repeated in the body".to_owned()));
-        }
-        let octets = self.decode_der(declared, body, "application/pkcs7-mime")?;
-        if is_zlib(&octets) {
-            return Err(ReceiveError::Decompression(DecompressionFault::BareZlib));
-        }
-        let kind = content::sniff(&octets);
-        let (info, shape) = content::read(octets, &self.terms.limits).map_err(|error| match kind {
-            Some(ContentKind::Signed) => ReceiveError::SignatureFormat(error),
-            Some(ContentKind::Compressed) => ReceiveError::Decompression(DecompressionFault::Format(error)),
-            _ if declared_smime_type(self.current.content_type.as_ref()).as_deref() == Some("compressed-data") => {
-                ReceiveError::Decompression(DecompressionFault::Format(error))
+        let (CmsRead { info, trailing }, inside) = match std::mem::take(&mut self.current.body) {
+            Body::Whole(body) => {
+                let octets = self.cms_octets(body)?;
+                (read_cms(octets, self.current.content_type.as_ref(), &self.terms.limits)?, None)
             }
-            _ => ReceiveError::EnvelopeFormat(error),
-        })?;
-        if shape.trailing > 0 {
-            let text = format!("{} octets of padding follow the CMS object", shape.trailing);
+            Body::Passed(passed) => {
+                let PassedCms { notes, text, read, inside } = passed.into_cms()?;
+                self.trail.notes.extend(notes);
+                self.malleable = !text;
+                (read?, Some(inside))
+            }
+        };
+        if trailing > 0 {
+            let text = format!("{trailing} octets of padding follow the CMS object");
             self.trail.notes.push(Note::Surroundings(text));
         }
         self.trail.notes.extend(smime_type_note(self.current.content_type.as_ref(), &info));
+        match inside {
+            Some(inside) => self.passed(info, inside),
+            None => self.at_hand(info),
+        }
+    }
+
+    /// The octets of a CMS object, without a header that is repeated in front of them and without transfer encoding.
+    fn cms_octets(&mut self, mut body: Bytes) -> Result<Bytes, ReceiveError> {
+        let mut declared = self.current.transfer.take();
+        if let (Exposure::Open, Some(inner)) = (self.exposure, repeated_head(&body, &self.terms.limits)) {
+            (declared, body) = inner;
+            self.trail.notes.push(repeated_head_note());
+        }
+        self.decode_der(declared, body, CMS_PART)
+    }
+
+    fn at_hand(&mut self, info: ContentInfo) -> Result<Option<Box<SealedEnvelope>>, ReceiveError> {
         let PeelTerms { us, provider, accept, limits, .. } = &self.terms;
         let terms = OpenTerms { us, provider, accept, limits };
         match info {
@@ -291,56 +269,67 @@ impl Peel {
                 Ok(None)
             }
             ContentInfo::Signed(signed) => {
-                let Some(content) = signed.content.clone() else {
-                    return Err(ReceiveError::UnsupportedContent("signed-data without content".to_owned()));
-                };
-                self.verify(content.clone(), &signed, true)?;
-                self.enter(content)?;
+                let content = signed.content.clone().ok_or_else(without_content)?;
+                let inner = self.verify(Content::Whole(content), &signed, true)?;
+                self.enter(inner)?;
                 Ok(None)
             }
         }
     }
 
     fn inflate(&mut self, data: &CompressedData) -> Result<(), ReceiveError> {
-        let failed = ReceiveError::Decompression;
-        if self.trail.layers.contains(&Layer::Compressed) {
-            return Err(failed(DecompressionFault::Twice));
-        }
-        let (content, budget, note) = unpack(data, self.budget.clone()).map_err(failed)?;
+        self.inflates_once()?;
+        let (content, budget, note) = unpack(data, self.budget.clone()).map_err(ReceiveError::Decompression)?;
         self.budget = budget;
+        self.inflated(Inner::Whole(content.into()), note)
+    }
+
+    fn inflates_once(&self) -> Result<(), ReceiveError> {
+        let twice = self.trail.layers.contains(&Layer::Compressed);
+        if twice { Err(ReceiveError::Decompression(DecompressionFault::Twice)) } else { Ok(()) }
+    }
+
+    fn inflated(&mut self, inner: Inner, note: Option<Note>) -> Result<(), ReceiveError> {
         self.trail.notes.extend(note);
         self.trail.layers.push(Layer::Compressed);
-        self.enter(content.into())
+        self.enter(inner)
     }
 
     fn unwrap(self, envelope: Box<SealedEnvelope>) -> Step<Result<Opened, Box<Failure>>> {
         Step::ask(envelope.request(), move |answer| {
             let mut peel = self;
-            peel.trail.envelope_key.get_or_insert(envelope.envelope_key(&peel.terms.provider));
+            let key = envelope.envelope_key(&peel.terms.provider);
             let (cipher, transport, own) = (envelope.cipher, envelope.transport(), envelope.own.clone());
-            let opened = envelope.open(answer, &peel.terms.provider).and_then(|opened| {
-                peel.trail.layers.push(Layer::Encrypted(cipher, transport));
-                peel.trail.decrypted_with.get_or_insert(own);
-                peel.taint = peel.taint.or(opened.taint);
-                peel.exposure = match peel.exposure {
-                    Exposure::Open | Exposure::Authenticated if cipher.is_authenticated() => Exposure::Authenticated,
-                    _ => Exposure::Sealed,
-                };
-                peel.trail.sealed = cipher.is_authenticated();
-                peel.enter(opened.content)
-            });
-            match opened {
+            let opened = envelope.open(answer, &peel.terms.provider);
+            let opened = opened.map(|opened| (Inner::Whole(opened.content), opened.taint));
+            match peel.unsealed(key, (cipher, transport, own), opened) {
                 Ok(()) => peel.run(),
                 Err(error) => Step::Done(Err(peel.fail(error))),
             }
         })
     }
 
+    /// An envelope whose key has answered.
+    fn unsealed(
+        &mut self,
+        key: Vec<u8>,
+        (cipher, transport, own): (CipherAlgorithm, KeyTransport, OwnCertificate),
+        opened: Result<(Inner, Option<DecryptionFault>), ReceiveError>,
+    ) -> Result<(), ReceiveError> {
+        self.trail.envelope_key.get_or_insert(key);
+        let (inner, taint) = opened?;
+        self.trail.layers.push(Layer::Encrypted(cipher, transport));
+        self.trail.decrypted_with.get_or_insert(own);
+        self.taint = self.taint.or(taint);
+        self.exposure = self.exposure.inside(cipher);
+        self.trail.sealed = cipher.is_authenticated();
+        self.enter(inner)
+    }
+
     /// Reads the entity inside a layer.
-    fn enter(&mut self, content: Bytes) -> Result<(), ReceiveError> {
-        let parsed = Entity::parse_after_blank_lines(&content, &self.terms.limits);
-        match parsed {
-            Ok(entity) if !entity.fields().is_empty() => {
+    fn enter(&mut self, inner: Inner) -> Result<(), ReceiveError> {
+        match inner.parse(&self.terms.limits) {
+            (Some(entity), body, whole) => {
                 let content_type = match entity.content_type() {
                     Some(read) => Some(read.map_err(mime("inner entity"))?),
                     None => None,
@@ -353,26 +342,21 @@ impl Peel {
                     content_type,
                     transfer: field("content-transfer-encoding"),
                     disposition: field("content-disposition"),
-                    body: entity.body(),
-                    whole: Some(content),
+                    body,
+                    whole: Some(whole),
                 };
-                if !matches!(self.kind(), Kind::Payload) {
+                if !matches!(self.current.kind(), Kind::Payload) {
                     self.check_head(&entity, "inner entity")?;
                 }
             }
             // mendelson encrypts unsigned payloads without any MIME header.
-            _ if self.may_be_bare() => {
+            (None, body, whole) if self.may_be_bare() => {
                 self.trail.notes.push(Note::Other("the content inside a security layer has no MIME header".to_owned()));
-                self.current = Current {
-                    content_type: None,
-                    transfer: None,
-                    disposition: None,
-                    body: content.clone(),
-                    whole: Some(content),
-                };
+                let whole = Some(whole);
+                self.current = Current { content_type: None, transfer: None, disposition: None, body, whole };
             }
             // EDI has no empty line, so bare content mostly shows as a header that never ends.
-            Ok(_) | Err(_) => return Err(ReceiveError::BareContent),
+            (None, ..) => return Err(ReceiveError::BareContent),
         }
         Ok(())
     }
@@ -409,7 +393,7 @@ impl Peel {
     }
 
     fn fail(self, error: ReceiveError) -> Box<Failure> {
-        let wanted = self.terms.mic.choose(self.digests.first().map(crate::crypto::DigestValue::algorithm));
+        let wanted = self.terms.mic.choose(self.digests.first().map(DigestValue::algorithm));
         let mic = match self.exposure {
             Exposure::Sealed => None,
             _ => pick(&self.digests, wanted).or(self.digests.first()).map(Mic::new),
@@ -424,10 +408,11 @@ impl Peel {
 
     fn finish(mut self) -> Result<Opened, Box<Failure>> {
         match self.conclude() {
-            Ok((body, documents, mic, mic_scope)) if self.taint.is_none() => {
-                let filename = self.filename();
+            Ok(Conclusion { body, documents, mic: (mic, mic_scope) }) if self.taint.is_none() => {
+                let filename = self.current.filename();
                 let content_type = self.current.content_type;
-                Ok(Opened { content_type, filename, body, documents, trail: self.trail, mic, mic_scope })
+                let (at_hand, body) = (body.is_some(), body.unwrap_or_default());
+                Ok(Opened { content_type, filename, body, at_hand, documents, trail: self.trail, mic, mic_scope })
             }
             Ok(_) => Err(self.fail(ReceiveError::Decryption(DecryptionFault::Padding))),
             Err(error) => Err(self.fail(error)),
@@ -435,34 +420,40 @@ impl Peel {
     }
 
     /// The payload without its transfer encoding, the MIC, and the policy on what was actually unwrapped.
-    fn conclude(&mut self) -> Result<(Bytes, Vec<Document>, Mic, MicScope), ReceiveError> {
+    fn conclude(&mut self) -> Result<Conclusion, ReceiveError> {
         // Receipts are told from messages before they are opened; nothing describes one inside a security layer.
         if self.current.content_type.as_ref().is_some_and(ContentType::is_report) {
             return Err(ReceiveError::UnsupportedContent("a receipt inside a security layer".to_owned()));
         }
-        let encoding = match self.current.transfer.as_deref().map(TransferEncoding::read) {
-            None => TransferEncoding::Binary,
-            Some(Ok(encoding)) => encoding,
-            Some(Err(error)) => return Err(ReceiveError::Mime { part: "payload", error }),
+        let encoding = self.current.transfer_encoding().map_err(mime("payload"))?;
+        let (body, mic, documents) = match std::mem::take(&mut self.current.body) {
+            Body::Whole(body) => {
+                let payload = decode(encoding, body).map_err(mime("payload"))?;
+                let mic = self.mic(&payload, &[])?;
+                (Some(payload), mic, None)
+            }
+            Body::Passed(passed) => {
+                let PassedPayload { decoded, digests, documents } = passed.into_payload()?;
+                decoded.map_err(mime("payload"))?;
+                (None, self.mic(&Bytes::new(), &digests)?, Some(documents))
+            }
         };
-        let body = std::mem::take(&mut self.current.body);
-        let payload = decode(encoding, body).map_err(mime("payload"))?;
-        let (mic, scope) = self.mic(&payload)?;
         self.check_policy()?;
-        let documents = self.documents(&payload)?;
+        let documents = self.documents(body.as_ref(), documents)?;
         self.check_filenames(&documents)?;
-        Ok((payload, documents, mic, scope))
+        Ok(Conclusion { body, documents, mic })
     }
 
-    /// RFC 4130 section 7.3.1, RFC 5402 section 4.
-    fn mic(&self, payload: &Bytes) -> Result<(Mic, MicScope), ReceiveError> {
+    /// RFC 4130 section 7.3.1, RFC 5402 section 4. `passed` holds the digests of octets that are not at hand.
+    fn mic(&self, payload: &Bytes, passed: &[DigestValue]) -> Result<(Mic, MicScope), ReceiveError> {
         let (octets, scope, known) = match (&self.trail.signature, &self.current.whole) {
             (Some(signature), _) => (None, MicScope::SignedEntity, Some(signature)),
             (None, Some(whole)) => (Some(whole.clone()), MicScope::WholeEntity, None),
             (None, None) => (Some(payload.clone()), MicScope::BodyOnly, None),
         };
         let algorithm = self.terms.mic.choose(known.map(|signature| signature.scheme().digest()));
-        if let Some(value) = known.and_then(|signature| pick(&signature.value().digests, algorithm)) {
+        let passed = known.map_or(passed, |signature| &signature.value().digests);
+        if let Some(value) = pick(passed, algorithm) {
             return Ok((Mic::new(value), scope));
         }
         let octets = octets.or_else(|| known.map(|signature| signature.value().octets.clone())).unwrap_or_default();
@@ -475,10 +466,23 @@ impl Peel {
     }
 }
 
-fn mime(part: &'static str) -> impl Fn(crate::mime::Error) -> ReceiveError {
+/// What was found when all layers were open.
+struct Conclusion {
+    /// `None` if it passed by.
+    body: Option<Bytes>,
+    documents: Vec<Document>,
+    mic: (Mic, MicScope),
+}
+
+/// An error in this part of the message.
+pub(crate) fn mime(part: &'static str) -> impl Fn(crate::mime::Error) -> ReceiveError {
     move |error| ReceiveError::Mime { part, error }
 }
 
-fn as_u64(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
+pub(crate) fn too_deep(limits: &Limits) -> ReceiveError {
+    ReceiveError::Limit { what: "nesting of layers", limit: u64::try_from(limits.nesting).unwrap_or(u64::MAX) }
+}
+
+fn without_content() -> ReceiveError {
+    ReceiveError::UnsupportedContent("signed-data without content".to_owned())
 }

@@ -16,6 +16,7 @@ use crate::mime::canonical::Canonicalizer;
 use crate::note::Note;
 use crate::profile::SignedForm;
 use crate::smime::mic::{Digests, pick};
+use crate::smime::passed::FormDigests;
 use crate::smime::scheme;
 use crate::trust::{Candidate, Signers};
 
@@ -47,6 +48,8 @@ impl<T> Verified<T> {
 pub(crate) struct SignedContent {
     /// The octets as received.
     pub(crate) octets: Bytes,
+    /// Whether the octets passed by, and are not at hand.
+    pub(crate) passed: bool,
     /// Digests of the form that was signed.
     pub(crate) digests: Vec<DigestValue>,
     /// Whether the CRLF form was signed rather than the octets as received.
@@ -117,7 +120,25 @@ pub(crate) fn verify(
     terms: &VerifyTerms,
     notes: &mut Vec<Note>,
 ) -> Result<Verified<SignedContent>, Unverified> {
-    let mut forms = Forms::new(octets, signed, terms)?;
+    verify_forms(Forms::new(octets, signed, terms)?, signed, terms, notes)
+}
+
+/// Verifies `signed` over content that passed by.
+pub(crate) fn verify_passed(
+    digests: FormDigests,
+    signed: &SignedData,
+    terms: &VerifyTerms,
+    notes: &mut Vec<Note>,
+) -> Result<Verified<SignedContent>, Unverified> {
+    verify_forms(Forms::passed(digests), signed, terms, notes)
+}
+
+fn verify_forms(
+    mut forms: Forms,
+    signed: &SignedData,
+    terms: &VerifyTerms,
+    notes: &mut Vec<Note>,
+) -> Result<Verified<SignedContent>, Unverified> {
     let mut first_fault = None;
     let mut found = None;
     for signer in &signed.signers {
@@ -139,6 +160,7 @@ pub(crate) fn verify(
             Ok(Verified {
                 value: SignedContent {
                     octets: forms.octets,
+                    passed: forms.passed,
                     digests,
                     canonical: valid.canonical,
                     signed_at: signer.signed_attributes.as_ref().and_then(SignedAttributes::signing_time),
@@ -159,6 +181,8 @@ pub(crate) fn verify(
 /// The signed octets in the forms that a signature may cover, digested at most once each.
 struct Forms {
     octets: Bytes,
+    /// Whether the octets passed by: there are digests only.
+    passed: bool,
     algorithms: Vec<DigestAlgorithm>,
     raw: Vec<DigestValue>,
     /// The CRLF form; empty until it is asked for, and when it is the same as the octets as received.
@@ -175,7 +199,14 @@ impl Forms {
         // What the provider lacks fails where it is needed: another signer may do without.
         algorithms.retain(|algorithm| terms.provider.start_digest(*algorithm).is_ok());
         let raw = Digests::of(&terms.provider, &algorithms, std::slice::from_ref(&octets)).map_err(unsupported)?;
-        Ok(Self { octets, algorithms, raw, canonical: None, canonical_content: None })
+        Ok(Self { octets, passed: false, algorithms, raw, canonical: None, canonical_content: None })
+    }
+
+    fn passed(digests: FormDigests) -> Self {
+        let FormDigests { raw, canonical } = digests;
+        let algorithms = raw.iter().map(DigestValue::algorithm).collect();
+        let canonical = Some(canonical);
+        Self { octets: Bytes::new(), passed: true, algorithms, raw, canonical, canonical_content: None }
     }
 
     fn raw(&self, algorithm: DigestAlgorithm) -> Option<&DigestValue> {
@@ -232,6 +263,11 @@ fn check_signer(
     let algorithm = || scheme.to_string();
     if !terms.digests.contains(&scheme.digest()) || !terms.families.contains(&scheme.family()) {
         return Err(ReceiveError::ForbiddenAlgorithm { what: SIGNATURE, algorithm: algorithm() }.into());
+    }
+    let needs_content = scheme == SignatureScheme::Ed25519 && signer.signed_attributes.is_none();
+    if forms.passed && (needs_content || forms.raw(scheme.digest()).is_none()) {
+        let algorithm = format!("{scheme}, which cannot be verified in one pass over this message");
+        return Err(ReceiveError::UnsupportedAlgorithm { what: SIGNATURE, algorithm }.into());
     }
     if forms.raw(scheme.digest()).is_none() {
         return Err(ReceiveError::UnsupportedAlgorithm { what: SIGNATURE, algorithm: algorithm() }.into());

@@ -37,6 +37,7 @@ impl DigestProvider for Digests {
 }
 
 /// A running digest and how its end becomes a value of the right length.
+#[derive(Clone)]
 struct Context<D> {
     digest: D,
     /// Octets in the block that is open.
@@ -44,13 +45,13 @@ struct Context<D> {
     value: fn(D) -> DigestValue,
 }
 
-impl<D: Digest + BlockSizeUser + Send + Sync + 'static> Context<D> {
+impl<D: Digest + BlockSizeUser + Clone + Send + Sync + 'static> Context<D> {
     fn boxed(digest: D, value: fn(D) -> DigestValue) -> Box<dyn DigestContext> {
         Box::new(Self { digest, open: 0, value })
     }
 }
 
-impl<D: Digest + BlockSizeUser + Send + Sync> DigestContext for Context<D> {
+impl<D: Digest + BlockSizeUser + Clone + Send + Sync + 'static> DigestContext for Context<D> {
     fn update(&mut self, data: &[u8]) {
         self.open = (self.open + data.len() % D::block_size()) % D::block_size();
         self.digest.update(data);
@@ -58,6 +59,10 @@ impl<D: Digest + BlockSizeUser + Send + Sync> DigestContext for Context<D> {
 
     fn turn(&self) -> Option<usize> {
         Some(D::block_size() - self.open)
+    }
+
+    fn fork(&self) -> Option<Box<dyn DigestContext>> {
+        Some(Box::new(self.clone()))
     }
 
     fn finish(self: Box<Self>) -> DigestValue {
@@ -115,7 +120,14 @@ mod tests {
                 let mut whole = Digests.start(algorithm).unwrap();
                 whole.update(message);
                 let mut chunked = Digests.start(algorithm).unwrap();
-                message.chunks(1).for_each(|chunk| chunked.update(chunk));
+                let (first, rest) = message.split_at(message.len() / 2);
+                first.chunks(1).for_each(|chunk| chunked.update(chunk));
+                let mut forked = chunked.fork().unwrap();
+                forked.update(b"other octets");
+                rest.chunks(1).for_each(|chunk| chunked.update(chunk));
+                let mut continued = forked.fork().unwrap();
+                continued.update(rest);
+                assert_eq!(forked.finish() == continued.finish(), rest.is_empty());
                 let value = whole.finish();
                 assert_eq!(value.as_bytes(), hex(answer), "{algorithm}");
                 assert_eq!(value.algorithm(), algorithm);
