@@ -12,6 +12,7 @@ use as2_protocol::crypto::{
 use as2_protocol::*;
 use bytes::Bytes;
 use http::Request;
+use support::streamed::Received;
 use support::*;
 
 fn file(name: &str) -> Bytes {
@@ -41,7 +42,7 @@ fn us() -> Identity {
     KEYS.iter().fold(builder, |builder, name| builder.decrypting(certificate(name), key(name))).build().unwrap()
 }
 
-fn message(cms: impl Into<Bytes>) -> Envelope {
+fn message(cms: impl Into<Bytes>) -> Received {
     let request = Request::post("/").header("as2-from", "\"Alice Corp\"").header("as2-to", BOB);
     let request = request.header("message-id", "<1@a>").header("content-type", "application/pkcs7-mime");
     envelope(request.body(cms.into()).unwrap())
@@ -377,7 +378,7 @@ fn keys_far_away_agree_and_unwrap() {
         let remote = Arc::new(RemoteKey::new("hsm", &certificate(name), [7; 32]));
         let us = Identity::builder(CryptoProvider::rustcrypto()).decrypting(certificate(name), remote).build().unwrap();
         let partner = alice();
-        let mut step = message(file(&format!("{cms}.der"))).open_steps(&us, Some(&partner), now());
+        let mut step = message(file(&format!("{cms}.der"))).into_envelope().open_steps(&us, Some(&partner), now());
         let mut asked = 0;
         let opened = loop {
             step = match step {

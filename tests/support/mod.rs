@@ -5,6 +5,7 @@
 pub mod der;
 pub mod keys;
 pub mod seen;
+pub mod streamed;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use as2_protocol::*;
 use bytes::Bytes;
+
+use self::streamed::Received;
 
 /// 2026-11-24T00:00:00Z: the certificates of the worked examples are valid then.
 pub fn now() -> SystemTime {
@@ -78,9 +81,10 @@ pub fn parse(request: http::Request<Bytes>) -> Inbound {
     MessageParser::new(Limits::default()).parse(request).unwrap()
 }
 
-pub fn envelope(request: http::Request<Bytes>) -> Envelope {
-    match parse(request) {
-        Inbound::Message(envelope) => envelope,
+/// A message; whoever opens it, opens it as a stream too.
+pub fn envelope(request: http::Request<Bytes>) -> Received {
+    match parse(request.clone()) {
+        Inbound::Message(envelope) => Received::new(envelope, request, Limits::default()),
         other => panic!("not a message: {other:?}"),
     }
 }

@@ -1,6 +1,7 @@
 //! A message that Bob refuses, and the receipt that Alice gets for it, in the response and in a request of its own.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its own part of it
 
+use super::support::streamed::Received;
 use super::support::*;
 
 use as2_protocol::*;
@@ -132,8 +133,10 @@ impl Case {
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
-        match MessageParser::new(self.limits.clone()).parse(request).unwrap() {
-            Inbound::Message(envelope) => envelope.open(&self.us, Some(&self.partner), now()),
+        match MessageParser::new(self.limits.clone()).parse(request.clone()).unwrap() {
+            Inbound::Message(envelope) => {
+                Received::new(envelope, request, self.limits.clone()).open(&self.us, Some(&self.partner), now())
+            }
             other => panic!("not a message: {other:?}"),
         }
     }

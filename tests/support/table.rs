@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use super::support::streamed::Received;
 use as2_protocol::*;
 
 /// Rows, and the documents that were handed over.
@@ -56,7 +57,7 @@ impl Table {
     /// The message, unless it is answered unopened.
     pub fn open(
         &self,
-        envelope: Envelope,
+        envelope: Received,
         us: &Identity,
         partner: &Partner,
         now: SystemTime,
@@ -75,7 +76,7 @@ impl Table {
     /// Takes a message as a whole; nobody interferes.
     pub fn take(
         &mut self,
-        envelope: Envelope,
+        envelope: Received,
         us: &Identity,
         partner: &Partner,
         now: SystemTime,

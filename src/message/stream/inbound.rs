@@ -30,11 +30,13 @@ use crate::step::{KeyRequest, Step};
 /// Documents go into the caller's [`Quarantine`] while they arrive; whether they may be used, only
 /// [`InboundStream::finish`] tells. A stream that is dropped has acknowledged nothing.
 ///
-/// Everything that [`Envelope::open`](crate::Envelope::open) takes is taken here, with three exceptions that cannot be told in one pass:
+/// Everything that [`Envelope::open`](crate::Envelope::open) takes is taken here, with exceptions of what cannot be told in one pass:
 /// - The digest of a detached signature is known when the content has passed. `micalg` announces it, and SHA-256 is
 ///   computed besides; a signature with another digest is refused.
 /// - Ed25519 without signed attributes signs the content itself, and AuthEnvelopedData may authenticate attributes that
 ///   follow the content: both are refused. CCM is kept in memory, up to [`Limits::kept_whole`](crate::Limits::kept_whole).
+/// - multipart/mixed that begins with multipart/signed is taken for a wrapper around that, and refused if more follows;
+///   in memory it counts as a collection of unsigned documents.
 /// - There is no [`OriginEvidence`](crate::OriginEvidence), since the signed octets are gone.
 ///
 /// ```
@@ -75,7 +77,7 @@ pub struct InboundStream {
 }
 
 enum Mode {
-    /// The start of a body, until it is clear what it is. Short messages never leave it.
+    /// The start of a body that may turn out to be a receipt. Short ones never leave it.
     Start(Vec<u8>),
     Receipt(Vec<u8>),
     Passing(Box<Passing>),
@@ -182,7 +184,7 @@ impl InboundStream {
         if let Mode::Start(start) = &mut self.mode {
             let (now, later) = wire.split_at(PEEK.saturating_sub(start.len()).min(wire.len()));
             start.extend_from_slice(now);
-            if start.len() < PEEK {
+            if start.len() < PEEK && may_be_receipt(self.content_type.as_ref()) {
                 return Ok(None);
             }
             self.pending = std::mem::take(start);
@@ -303,6 +305,11 @@ impl InboundStream {
         };
         Ok(())
     }
+}
+
+/// Whether more than the header is needed to tell a message from a receipt.
+fn may_be_receipt(content_type: Option<&ContentType>) -> bool {
+    content_type.is_some_and(|known| known.essence() == "multipart/signed")
 }
 
 impl fmt::Debug for InboundStream {

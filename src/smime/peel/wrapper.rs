@@ -24,7 +24,7 @@ pub(crate) fn signed_type(entity: &Entity) -> Option<ContentType> {
 
 /// A wrapper that holds more than the signed message: told when it is too late to take it for anything else.
 pub(crate) fn not_alone() -> ReceiveError {
-    ReceiveError::UnsupportedContent("multipart/mixed with other parts beside multipart/signed".to_owned())
+    ReceiveError::UnsupportedContent("multipart/mixed with other parts beside multipart/signed, in one pass".to_owned())
 }
 
 impl Peel {
