@@ -21,6 +21,7 @@ use crate::limits::Limits;
 use crate::mdn::{Disposition, Report, find_report};
 use crate::message::parser::{Inbound, MessageParser};
 use crate::message::received::Envelope;
+use crate::message::stream::inbound::InboundEnd;
 use crate::mime::entity::Entity;
 use crate::mime::header::HeadReader;
 use crate::mime::multipart::{Event, Multipart, Scanner};
@@ -273,7 +274,10 @@ pub fn disposition(data: &[u8]) {
 pub fn request(data: &[u8]) {
     let Ok(request) = crate::read_request(&Bytes::copy_from_slice(data), &limits()) else { return };
     match MessageParser::new(limits()).accept_missing_message_id().parse(request) {
-        Ok(Inbound::Message(envelope)) => open(envelope),
+        Ok(Inbound::Message(envelope)) => {
+            stream(&envelope, data.len());
+            open(envelope);
+        }
         Ok(Inbound::Mdn(receipt)) => park(receipt),
         Err(rejection) => assert!(rejection.status().is_client_error()),
     }
@@ -282,7 +286,29 @@ pub fn request(data: &[u8]) {
 /// The inside of an envelope: one octet that chooses the cipher, then the entity.
 pub fn inside(data: &[u8]) {
     let Some((choice, entity)) = data.split_first() else { return };
-    open(keys::envelope(*choice, Bytes::copy_from_slice(entity)));
+    let envelope = keys::envelope(*choice, Bytes::copy_from_slice(entity));
+    stream(&envelope, data.len());
+    open(envelope);
+}
+
+/// A message that passes by is judged as one that is at hand, but for what is known too late.
+fn stream(envelope: &Envelope, seed: usize) {
+    let at_hand = envelope.clone().open(keys::us(), Some(keys::partner()), now());
+    let (head, body) = (envelope.head().clone(), envelope.octets());
+    let (mut stream, mut quarantine) = (head.stream(keys::us(), Some(keys::partner()), now()), Vec::new());
+    let written = body.chunks(seed % 1999 + 1).try_for_each(|chunk| stream.write(chunk, &mut quarantine));
+    match (written.and_then(|()| stream.finish(&mut quarantine)), at_hand) {
+        (Ok(InboundEnd::Accepted(streamed)), Ok(at_hand)) => {
+            assert_eq!((streamed.mic(), streamed.layers()), (at_hand.mic(), at_hand.layers()));
+            let payloads = at_hand.payloads().iter().map(|payload| payload.body());
+            assert!(quarantine.iter().eq(payloads));
+        }
+        (Ok(InboundEnd::Refused(streamed)), Err(at_hand)) => {
+            assert_eq!(streamed.error().code(), at_hand.error().code());
+        }
+        (Ok(InboundEnd::Refused(late)), Ok(_)) => assert!(late.error().to_string().contains("one pass")),
+        (streamed, at_hand) => panic!("{streamed:?} / {at_hand:?}"),
+    }
 }
 
 fn open(envelope: Envelope) {

@@ -378,7 +378,7 @@ fn keys_far_away_agree_and_unwrap() {
         let remote = Arc::new(RemoteKey::new("hsm", &certificate(name), [7; 32]));
         let us = Identity::builder(CryptoProvider::rustcrypto()).decrypting(certificate(name), remote).build().unwrap();
         let partner = alice();
-        let mut step = message(file(&format!("{cms}.der"))).into_envelope().open_steps(&us, Some(&partner), now());
+        let mut step = message(file(&format!("{cms}.der"))).open_steps(&us, Some(&partner), now());
         let mut asked = 0;
         let opened = loop {
             step = match step {

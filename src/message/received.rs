@@ -82,6 +82,11 @@ impl Envelope {
         &self.head.headers
     }
 
+    #[cfg(fuzzing)]
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
     pub(crate) fn octets(&self) -> &Bytes {
         &self.body
     }

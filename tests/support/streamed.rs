@@ -33,8 +33,18 @@ impl Received {
         Self { envelope, request, limits }
     }
 
-    pub fn into_envelope(self) -> Envelope {
-        self.envelope
+    pub fn into_spool(self, now: SystemTime) -> (SpooledMessage, Option<StoredResponse>) {
+        self.envelope.into_spool(now)
+    }
+
+    /// In memory only.
+    pub fn open_steps(
+        self,
+        us: &Identity,
+        partner: Option<&Partner>,
+        now: SystemTime,
+    ) -> Step<Result<Accepted, Refused>> {
+        self.envelope.open_steps(us, partner, now)
     }
 
     pub fn open(self, us: &Identity, partner: Option<&Partner>, now: SystemTime) -> Result<Accepted, Refused> {
@@ -112,7 +122,7 @@ fn same_refusal(at_hand: &Refused, streamed: Refused, now: SystemTime) {
             // Offsets inside what is broken are counted from the start of a chunk's part at times.
             seen.length = 0;
             if let Some(receipt) = &mut seen.receipt {
-                receipt.text = receipt.text.split(", at octet").next().unwrap_or_default().to_owned();
+                receipt.text = receipt.text.split(" at octet").next().unwrap_or_default().to_owned();
             }
         }
         assert_eq!(streamed, at_hand);

@@ -71,10 +71,6 @@ impl AcceptedStream {
         Self { documents: documents.collect(), accepted, signature }
     }
 
-    pub(super) fn accepted(&self) -> &Accepted {
-        &self.accepted
-    }
-
     /// The documents, by the numbers under which the quarantine got them.
     #[must_use]
     pub fn documents(&self) -> &[StreamedDocument] {
