@@ -200,16 +200,16 @@ fn x16_gcm_has_no_place_in_enveloped_data_nor_cbc_in_auth_enveloped_data() {
 
     let gcm =
         AlgorithmIdentifier { oid: CipherAlgorithm::Aes256Gcm.oid(), parameters: Some(parameters::aead(&[7; 12], 16)) };
-    let octets = [enveloped::enveloped_prefix(&recipients, &gcm, 32), content.to_vec()].concat();
+    let octets = [enveloped::enveloped(&recipients, &gcm).prefix(32), content.to_vec()].concat();
     let algorithm = "aes256-gcm in EnvelopedData".to_owned();
     assert_eq!(error(octets), ReceiveError::ForbiddenAlgorithm { what: CONTENT_ENCRYPTION, algorithm });
     let ccm =
         AlgorithmIdentifier { oid: CipherAlgorithm::Aes256Ccm.oid(), parameters: Some(parameters::aead(&[7; 12], 16)) };
-    let octets = [enveloped::enveloped_prefix(&recipients, &ccm, 32), content.to_vec()].concat();
+    let octets = [enveloped::enveloped(&recipients, &ccm).prefix(32), content.to_vec()].concat();
     assert_eq!(error(octets), named("aes256-ccm in EnvelopedData"));
 
     let cbc = AlgorithmIdentifier { oid: CipherAlgorithm::Aes256Cbc.oid(), parameters: Some(parameters::iv(&[7; 16])) };
-    let prefix = enveloped::auth_enveloped_prefix(&recipients, &cbc, 32, 16);
+    let prefix = enveloped::auth_enveloped(&recipients, &cbc, 16).prefix(32);
     let octets = [prefix, content.to_vec(), enveloped::auth_enveloped_suffix(&[0; 16])].concat();
     assert_eq!(error(octets), named("aes256-cbc in AuthEnvelopedData"));
 }

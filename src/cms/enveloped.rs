@@ -90,21 +90,16 @@ fn content_algorithm(structure: &Structure, depth: usize) -> Result<AlgorithmIde
     AlgorithmIdentifier::read(sequence.content, depth)
 }
 
-/// Everything of a DER EnvelopedData before `content` octets of content; nothing follows them.
-pub(crate) fn enveloped_prefix(recipients: &[Recipient<'_>], algorithm: &AlgorithmIdentifier, content: u64) -> Vec<u8> {
+/// The shell of an EnvelopedData around its content; nothing follows that.
+pub(crate) fn enveloped(recipients: &[Recipient<'_>], algorithm: &AlgorithmIdentifier) -> Nest {
     // RFC 5652 section 6.1: 0 if every recipient is named by issuer and serial number, and the key encrypted for it.
     let version = if recipients.iter().all(Recipient::is_plain) { 0 } else { 2 };
-    envelope(&oid::ENVELOPED_DATA, version, recipients, algorithm, 0).prefix(content)
+    envelope(&oid::ENVELOPED_DATA, version, recipients, algorithm, 0)
 }
 
-/// Everything of a DER AuthEnvelopedData before `content` octets of content; [`auth_enveloped_suffix`] follows them.
-pub(crate) fn auth_enveloped_prefix(
-    recipients: &[Recipient<'_>],
-    algorithm: &AlgorithmIdentifier,
-    content: u64,
-    mac: u64,
-) -> Vec<u8> {
-    envelope(&oid::AUTH_ENVELOPED_DATA, 0, recipients, algorithm, size(mac)).prefix(content)
+/// The shell of an AuthEnvelopedData around its content; [`auth_enveloped_suffix`] with `mac` octets follows that.
+pub(crate) fn auth_enveloped(recipients: &[Recipient<'_>], algorithm: &AlgorithmIdentifier, mac: u64) -> Nest {
+    envelope(&oid::AUTH_ENVELOPED_DATA, 0, recipients, algorithm, size(mac))
 }
 
 /// The authentication tag behind the content.
@@ -123,9 +118,9 @@ fn envelope(
     let infos: Vec<_> = infos.iter().map(Vec::as_slice).collect();
     let before = [integer(version), tlv(ber::SET, &infos)].concat();
     Nest::new()
-        .open(ber::SEQUENCE, write_oid(kind), 0)
-        .open(ber::CONTEXT_0_CONSTRUCTED, Vec::new(), 0)
-        .open(ber::SEQUENCE, before, after)
-        .open(ber::SEQUENCE, [write_oid(&oid::DATA), algorithm.encode()].concat(), 0)
-        .open(ber::CONTEXT_0, Vec::new(), 0)
+        .with(ber::SEQUENCE, write_oid(kind), 0)
+        .with(ber::CONTEXT_0_CONSTRUCTED, Vec::new(), 0)
+        .with(ber::SEQUENCE, before, after)
+        .with(ber::SEQUENCE, [write_oid(&oid::DATA), algorithm.encode()].concat(), 0)
+        .with(ber::CONTEXT_0, Vec::new(), 0)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod authenticity;
 pub(crate) mod builder;
 pub(crate) mod diagnosis;
+pub(crate) mod draft;
 pub(crate) mod duplicate;
 pub(crate) mod origin;
 pub(crate) mod parser;
@@ -10,5 +11,6 @@ pub(crate) mod parts;
 pub(crate) mod payload;
 pub(crate) mod received;
 pub(crate) mod spool;
+pub(crate) mod stream;
 pub(crate) mod verdict;
 pub(crate) mod wire_head;

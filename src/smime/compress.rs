@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use crate::cms::compressed::{CompressedData, compressed_prefix};
+use crate::cms::compressed::{CompressedData, compressed};
+use crate::cms::frame::Frame;
 use crate::cms::oid;
 use crate::error::DecompressionFault;
 use crate::limits::Limits;
@@ -15,20 +16,61 @@ use crate::smime::encrypt::pkcs7_mime;
 /// Compresses the entity in `pieces`.
 pub(crate) fn compress(pieces: &[Bytes]) -> Part {
     let mut deflater = Compress::new(Compression::default(), true);
-    let mut packed = Vec::new();
+    // The length of the stream, and of the header with it, is known at the end only: room is left for that.
+    let mut cms = vec![0; HEADROOM];
     for piece in pieces {
-        deflate(&mut deflater, piece, FlushCompress::None, &mut packed);
+        deflate(&mut deflater, piece, FlushCompress::None, &mut cms);
     }
-    deflate(&mut deflater, &[], FlushCompress::Finish, &mut packed);
-    let mut cms = compressed_prefix(u64::try_from(packed.len()).unwrap_or(u64::MAX));
-    cms.extend_from_slice(&packed);
-    pkcs7_mime("compressed-data", "smime.p7z", cms)
+    deflate(&mut deflater, &[], FlushCompress::Finish, &mut cms);
+    let packed = cms.len().saturating_sub(HEADROOM);
+    let prefix = compressed().prefix(u64::try_from(packed).unwrap_or(u64::MAX));
+    let begin = HEADROOM.saturating_sub(prefix.len());
+    if let Some(room) = cms.get_mut(begin..HEADROOM) {
+        room.copy_from_slice(&prefix);
+    }
+    Part { fields: fields(), body: vec![Bytes::from(cms).slice(begin..)] }
+}
+
+/// Header of the entity around the CMS object.
+fn fields() -> Vec<(&'static str, String)> {
+    pkcs7_mime("compressed-data", "smime.p7z")
+}
+
+/// A CompressedData that is being filled: content goes in, the CMS object comes out in segments.
+pub(crate) struct Deflating {
+    deflater: Compress,
+    frame: Frame,
+}
+
+impl Deflating {
+    pub(crate) fn new() -> Self {
+        Self { deflater: Compress::new(Compression::default(), true), frame: Frame::new(compressed(), None, 0) }
+    }
+
+    /// Header of the entity around the CMS object.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
+        fields()
+    }
+
+    pub(crate) fn begin(&self, out: &mut Vec<u8>) {
+        self.frame.begin(out);
+    }
+
+    pub(crate) fn push(&mut self, content: &[u8], out: &mut Vec<u8>) {
+        let Self { deflater, frame } = self;
+        frame.fill(out, |room| deflate(deflater, content, FlushCompress::None, room));
+    }
+
+    pub(crate) fn finish(mut self, out: &mut Vec<u8>) {
+        self.frame.fill(out, |room| deflate(&mut self.deflater, &[], FlushCompress::Finish, room));
+        self.frame.finish(b"", out);
+    }
 }
 
 fn deflate(deflater: &mut Compress, mut input: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
     let finishing = matches!(flush, FlushCompress::Finish);
     loop {
-        out.reserve((input.len() / 4).max(CHUNK));
+        grow(out);
         let before = deflater.total_in();
         // Deflating into memory that was just reserved cannot fail.
         let status = deflater.compress_vec(input, out, flush);
@@ -39,6 +81,13 @@ fn deflate(deflater: &mut Compress, mut input: &[u8], flush: FlushCompress, out:
             Ok(_) if !finishing && input.is_empty() && out.len() < out.capacity() => return,
             Ok(_) => {}
         }
+    }
+}
+
+/// Makes room for more output, in steps of a sixteenth: a buffer that doubles would cost twice the message.
+fn grow(out: &mut Vec<u8>) {
+    if out.capacity() - out.len() < STEP {
+        out.reserve_exact((out.len() / 16).max(STEP));
     }
 }
 
@@ -163,6 +212,10 @@ pub(crate) fn is_zlib_in_base64(octets: &[u8]) -> bool {
     matches!(octets, [b'e', b'A'..=b'P', ..])
 }
 
+/// Octets of room in front of a zlib stream: the headers of CompressedData have 48 at most.
+const HEADROOM: usize = 96;
+/// Octets of output room per step of deflating.
+const STEP: usize = 16 << 10;
 /// Octets of output room per step: what a bomb can cost beyond the limits.
 const CHUNK: usize = 64 << 10;
 /// Room reserved at first, whatever the stream's length.

@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 use crate::algorithm::{CipherAlgorithm, KeyTransport};
 use crate::certificate::Certificate;
 use crate::cms::enveloped::recipient::Recipient;
-use crate::cms::enveloped::{self, parameters};
+use crate::cms::enveloped::{self, auth_enveloped_suffix, parameters};
+use crate::cms::frame::{Frame, LONGEST_DEFINITE};
 use crate::cms::write::oid as write_oid;
 use crate::cms::{AlgorithmIdentifier, EntityIdRef, oid};
 use crate::crypto::content::{EncryptStream, ciphertext_len, max_plain_len};
@@ -16,51 +17,117 @@ use crate::crypto::{CryptoError, CryptoProvider, KeyWrap};
 use crate::limits::Limits;
 use crate::smime::{Part, length};
 
-/// Encrypts the entity in `pieces` to `recipients`, the first of whom is the partner: some products look at nobody else.
-/// Keys travel by `transport` where it fits the recipient's key, else by what suits that key.
-pub(crate) fn encrypt(
-    pieces: &[Bytes],
-    recipients: &[&Certificate],
-    cipher: CipherAlgorithm,
-    transport: Option<KeyTransport>,
-    provider: &CryptoProvider,
-) -> Result<Part, CryptoError> {
-    let mut key = Zeroizing::new(vec![0; cipher.key_len()]);
-    let mut iv = vec![0; cipher.iv_len()];
-    provider.fill_random(&mut key)?;
-    provider.fill_random(&mut iv)?;
-    let recipients: Vec<_> =
-        recipients.iter().map(|to| recipient(to, &key, transport, provider)).collect::<Result<_, _>>()?;
-    let encryptor = provider.ciphers().encryptor(cipher, &key, &iv, &[])?;
-    let sizes = Sizes::of(cipher, length(pieces))?;
-    let algorithm = cipher_identifier(cipher, &iv);
-    let mut wire = if cipher.is_authenticated() {
-        enveloped::auth_enveloped_prefix(&recipients, &algorithm, sizes.content, TAG_LEN)
-    } else {
-        enveloped::enveloped_prefix(&recipients, &algorithm, sizes.content)
-    };
-    wire.reserve_exact(sizes.reserve);
-    let mut stream = EncryptStream::new(encryptor);
-    for piece in pieces {
-        stream.push(piece, &mut wire);
-    }
-    let tag = stream.finish(&mut wire);
-    if cipher.is_authenticated() {
-        wire.extend_from_slice(&enveloped::auth_enveloped_suffix(&tag));
-    }
-    Ok(pkcs7_mime(if cipher.is_authenticated() { "authEnveloped-data" } else { "enveloped-data" }, "smime.p7m", wire))
+/// How an envelope is made.
+#[derive(Clone, Debug)]
+pub(crate) struct EnvelopeTerms {
+    /// Whom it is for; the partner comes first, since some products look at nobody else.
+    pub(crate) recipients: Vec<Certificate>,
+    pub(crate) cipher: CipherAlgorithm,
+    /// How keys travel where it fits the recipient's key; else what suits that key is taken.
+    pub(crate) transport: Option<KeyTransport>,
+    /// The envelope has definite lengths if it is shorter than this.
+    pub(crate) longest_definite: u64,
 }
 
-/// An application/pkcs7-mime entity around a CMS object (RFC 8551 section 3.2).
-pub(crate) fn pkcs7_mime(smime_type: &str, name: &str, cms: Vec<u8>) -> Part {
-    Part {
-        fields: vec![
-            ("Content-Type", format!("application/pkcs7-mime; smime-type={smime_type}; name=\"{name}\"")),
-            ("Content-Transfer-Encoding", "binary".to_owned()),
-            ("Content-Disposition", format!("attachment; filename=\"{name}\"")),
-        ],
-        body: vec![cms.into()],
+impl EnvelopeTerms {
+    pub(crate) fn new(recipients: Vec<Certificate>, cipher: CipherAlgorithm, transport: Option<KeyTransport>) -> Self {
+        Self { recipients, cipher, transport, longest_definite: LONGEST_DEFINITE }
     }
+}
+
+/// Encrypts the entity in `pieces`.
+pub(crate) fn encrypt(pieces: &[Bytes], terms: &EnvelopeTerms, provider: &CryptoProvider) -> Result<Part, CryptoError> {
+    let plain = u64::try_from(length(pieces)).map_err(|_| CryptoError::TooLong)?;
+    let mut envelope = Envelope::new(Some(plain), terms, provider)?;
+    let fields = envelope.fields();
+    let mut wire = envelope.room();
+    envelope.begin(&mut wire);
+    for piece in pieces {
+        envelope.push(piece, &mut wire)?;
+    }
+    envelope.finish(&mut wire);
+    Ok(Part { fields, body: vec![wire.into()] })
+}
+
+/// An envelope that is being filled: plaintext goes in, the CMS object comes out.
+pub(crate) struct Envelope {
+    stream: EncryptStream,
+    frame: Frame,
+    cipher: CipherAlgorithm,
+    /// Octets of plaintext so far.
+    taken: u64,
+}
+
+impl Envelope {
+    /// An envelope for `plain` octets, `None` for a number that is not known.
+    pub(crate) fn new(
+        plain: Option<u64>,
+        terms: &EnvelopeTerms,
+        provider: &CryptoProvider,
+    ) -> Result<Self, CryptoError> {
+        let cipher = terms.cipher;
+        check_len(cipher, plain.unwrap_or(0))?;
+        let mut key = Zeroizing::new(vec![0; cipher.key_len()]);
+        let mut iv = vec![0; cipher.iv_len()];
+        provider.fill_random(&mut key)?;
+        provider.fill_random(&mut iv)?;
+        let recipients: Vec<_> = terms
+            .recipients
+            .iter()
+            .map(|to| recipient(to, &key, terms.transport, provider))
+            .collect::<Result<_, _>>()?;
+        let encryptor = provider.ciphers().encryptor(cipher, &key, &iv, &[])?;
+        let algorithm = cipher_identifier(cipher, &iv);
+        let nest = if cipher.is_authenticated() {
+            enveloped::auth_enveloped(&recipients, &algorithm, TAG_LEN)
+        } else {
+            enveloped::enveloped(&recipients, &algorithm)
+        };
+        let content = plain.map(|plain| ciphertext_len(cipher, plain));
+        let frame = Frame::new(nest, content, terms.longest_definite);
+        Ok(Self { stream: EncryptStream::new(encryptor), frame, cipher, taken: 0 })
+    }
+
+    /// Header of the entity around the CMS object.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
+        pkcs7_mime(if self.cipher.is_authenticated() { "authEnveloped-data" } else { "enveloped-data" }, "smime.p7m")
+    }
+
+    /// Octets of the CMS object, if they are known.
+    pub(crate) fn total(&self) -> Option<u64> {
+        self.frame.total()
+    }
+
+    /// An empty buffer that holds the whole CMS object without growing.
+    fn room(&self) -> Vec<u8> {
+        Vec::with_capacity(self.total().and_then(|total| usize::try_from(total).ok()).unwrap_or(0))
+    }
+
+    pub(crate) fn begin(&self, wire: &mut Vec<u8>) {
+        self.frame.begin(wire);
+    }
+
+    pub(crate) fn push(&mut self, plain: &[u8], wire: &mut Vec<u8>) -> Result<(), CryptoError> {
+        self.taken = self.taken.saturating_add(u64::try_from(plain.len()).unwrap_or(u64::MAX));
+        check_len(self.cipher, self.taken)?;
+        self.frame.fill(wire, |room| self.stream.push(plain, room));
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self, wire: &mut Vec<u8>) {
+        let tag = self.frame.fill(wire, |room| self.stream.finish(room));
+        let after = if self.cipher.is_authenticated() { auth_enveloped_suffix(&tag) } else { Vec::new() };
+        self.frame.finish(&after, wire);
+    }
+}
+
+/// Header of an application/pkcs7-mime entity around a CMS object (RFC 8551 section 3.2).
+pub(crate) fn pkcs7_mime(smime_type: &str, name: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("Content-Type", format!("application/pkcs7-mime; smime-type={smime_type}; name=\"{name}\"")),
+        ("Content-Transfer-Encoding", "binary".to_owned()),
+        ("Content-Disposition", format!("attachment; filename=\"{name}\"")),
+    ]
 }
 
 fn recipient<'a>(
@@ -108,23 +175,11 @@ fn agreement<'a>(
 /// Octets of the tag of every authenticated cipher (RFC 5084 section 3, RFC 8439): the longest, written explicitly.
 const TAG_LEN: u64 = 16;
 
-struct Sizes {
-    content: u64,
-    /// Content, tag and its header.
-    reserve: usize,
-}
-
-impl Sizes {
-    fn of(cipher: CipherAlgorithm, plain: usize) -> Result<Self, CryptoError> {
-        let length = u64::try_from(plain).map_err(|_| CryptoError::TooLong)?;
-        let content = ciphertext_len(cipher, length);
-        // As receivers count: with the padding.
-        let fits = !cipher.is_legacy() || content <= Limits::default().legacy_cipher;
-        if !fits || length > max_plain_len(cipher) {
-            return Err(CryptoError::TooLong);
-        }
-        Ok(Self { content, reserve: usize::try_from(content).unwrap_or(plain).saturating_add(32) })
-    }
+/// Refuses more plaintext than the cipher may take.
+fn check_len(cipher: CipherAlgorithm, plain: u64) -> Result<(), CryptoError> {
+    // As receivers count: with the padding.
+    let fits = !cipher.is_legacy() || ciphertext_len(cipher, plain) <= Limits::default().legacy_cipher;
+    if fits && plain <= max_plain_len(cipher) { Ok(()) } else { Err(CryptoError::TooLong) }
 }
 
 fn cipher_identifier(cipher: CipherAlgorithm, iv: &[u8]) -> AlgorithmIdentifier {

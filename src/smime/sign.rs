@@ -9,7 +9,7 @@ use crate::algorithm::{DigestAlgorithm, SignatureScheme};
 use crate::certificate::Certificate;
 use crate::cms::signed::{self, SignedDataParts};
 use crate::cms::{AlgorithmIdentifier, EntityIdRef, oid};
-use crate::crypto::{CryptoProvider, DigestValue, KeyError, SecretBytes, SignRequest};
+use crate::crypto::{CryptoProvider, DigestValue, KeyError, SecretBytes, SignRequest, SigningKey};
 use crate::error::{SendError, SetupError};
 use crate::identity::Signing;
 use crate::mime::transfer::LineEncoder;
@@ -35,99 +35,150 @@ pub(crate) fn sign(
     provider: &CryptoProvider,
     terms: SignTerms,
 ) -> Step<Result<Part, SendError>> {
-    let prepared = match prepare(&pieces, digests, signing, provider, &terms) {
-        Ok(prepared) => prepared,
-        Err(error) => return Step::Done(Err(error)),
-    };
-    let key = Arc::clone(&signing.key);
-    let chain = signing.chain.clone();
-    Step::ask(
-        KeyRequest::Sign { key, request: prepared.request.clone() },
-        move |answer: Result<SecretBytes, KeyError>| {
-            Step::Done(answer.map_err(SendError::Key).and_then(|signature| {
-                let cms = prepared.signed_data(&chain, &terms, signature.as_bytes())?;
-                Ok(prepared.assemble(pieces, &cms, &terms))
-            }))
-        },
-    )
+    match Signature::begin(signing, provider, terms) {
+        Ok(signature) => signature.enclose(pieces, digests, provider),
+        Err(error) => Step::Done(Err(error)),
+    }
 }
 
-struct Prepared {
-    attributes: Option<Vec<u8>>,
-    request: SignRequest,
+/// A multipart/signed that is being written: its wrapper is known, its content is still to come.
+pub(crate) struct Signature {
+    terms: SignTerms,
+    key: Arc<dyn SigningKey>,
+    chain: Vec<Certificate>,
     boundary: String,
     /// Digest and signature algorithm.
     identifiers: (AlgorithmIdentifier, AlgorithmIdentifier),
 }
 
-fn prepare(
-    pieces: &[Bytes],
-    digests: &[DigestValue],
-    signing: &Signing,
-    provider: &CryptoProvider,
-    terms: &SignTerms,
-) -> Result<Prepared, SendError> {
-    let scheme = terms.scheme;
-    let unable = || SendError::SigningAlgorithm(scheme);
-    let identifiers = scheme::identifiers(scheme).ok_or_else(unable)?;
-    let content = mic::pick(digests, scheme.digest()).ok_or_else(unable)?;
-    // Before the key is asked.
-    signing.leaf().map(|leaf| signer_id(leaf, terms.quirks.signer_id)).transpose()?;
-    let mut random = [0; 16];
-    provider.fill_random(&mut random)?;
-    let boundary = boundary_token(&random);
-    if !terms.quirks.signed_attributes {
-        let request = SignRequest::new(scheme, content.clone());
-        // What is signed is the content itself: only a scheme that digests it once more gets a copy.
-        let request = if scheme == SignatureScheme::Ed25519 { request.with_message(pieces.concat()) } else { request };
-        return Ok(Prepared { attributes: None, request, boundary, identifiers });
+impl Signature {
+    pub(crate) fn begin(signing: &Signing, provider: &CryptoProvider, terms: SignTerms) -> Result<Self, SendError> {
+        let identifiers = scheme::identifiers(terms.scheme).ok_or(SendError::SigningAlgorithm(terms.scheme))?;
+        // Before the key is asked.
+        signing.leaf().map(|leaf| signer_id(leaf, terms.quirks.signer_id)).transpose()?;
+        let mut random = [0; 16];
+        provider.fill_random(&mut random)?;
+        let boundary = boundary_token(&random);
+        let (key, chain) = (Arc::clone(&signing.key), signing.chain.clone());
+        Ok(Self { terms, key, chain, boundary, identifiers })
     }
-    let protection = terms.quirks.algorithm_protection.then_some((&identifiers.0, &identifiers.1));
-    let attributes = signed::signed_attributes(&oid::DATA, content.as_bytes(), Some(terms.now), protection);
-    let tbs = signed::set_of(&attributes);
-    let digest = provider.digest(scheme.digest(), &tbs)?;
-    let request = SignRequest::new(scheme, digest).with_message(tbs);
-    Ok(Prepared { attributes: Some(attributes), request, boundary, identifiers })
-}
 
-impl Prepared {
-    fn signed_data(&self, chain: &[Certificate], terms: &SignTerms, signature: &[u8]) -> Result<Vec<u8>, SendError> {
-        let leaf = chain.first().ok_or(SetupError::NoSigningKey)?;
-        let embedded: Vec<&[u8]> = match terms.quirks.embed {
+    /// Header of the multipart/signed.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
+        let (boundary, micalg) = (&self.boundary, self.terms.quirks.micalg_names.spell(self.terms.scheme.digest()));
+        let content_type = format!(
+            "multipart/signed; protocol=\"application/pkcs7-signature\"; micalg={micalg}; boundary=\"{boundary}\""
+        );
+        vec![("Content-Type", content_type)]
+    }
+
+    /// What stands before the signed entity.
+    pub(crate) fn opening(&self) -> String {
+        format!("--{}\r\n", self.boundary)
+    }
+
+    /// Whether the key needs all octets of the entity, not only their digest.
+    pub(crate) fn signs_content(&self) -> bool {
+        !self.terms.quirks.signed_attributes && self.terms.scheme == SignatureScheme::Ed25519
+    }
+
+    /// Octets behind the signed entity; `None` if signatures of this key differ in length.
+    pub(crate) fn closing_len(&self) -> Result<Option<u64>, SendError> {
+        let Some(length) = self.key.signature_len(self.terms.scheme) else { return Ok(None) };
+        let digest = vec![0; self.terms.scheme.digest().output_len()];
+        let cms = self.signed_data(self.attributes(&digest).as_deref(), &vec![0; length])?;
+        Ok(u64::try_from(self.closing(&cms).len()).ok())
+    }
+
+    /// Signs an entity that is at hand as a whole.
+    pub(crate) fn enclose(
+        self,
+        pieces: Vec<Bytes>,
+        digests: &[DigestValue],
+        provider: &CryptoProvider,
+    ) -> Step<Result<Part, SendError>> {
+        let fields = self.fields();
+        let opening = Bytes::from(self.opening());
+        // What is signed is the content itself: only a scheme that digests it once more gets a copy.
+        let content = self.signs_content().then(|| Bytes::from(pieces.concat()));
+        self.close(digests, content, provider).map(move |closing| {
+            let mut body = Vec::with_capacity(pieces.len() + 2);
+            body.push(opening);
+            body.extend(pieces);
+            body.push(Bytes::from(closing?));
+            Ok(Part { fields, body })
+        })
+    }
+
+    /// Asks the key, and gives what stands behind the signed entity. `content` is that entity, if the key needs it.
+    pub(crate) fn close(
+        self,
+        digests: &[DigestValue],
+        content: Option<Bytes>,
+        provider: &CryptoProvider,
+    ) -> Step<Result<Vec<u8>, SendError>> {
+        let (attributes, request) = match self.request(digests, content, provider) {
+            Ok(prepared) => prepared,
+            Err(error) => return Step::Done(Err(error)),
+        };
+        let key = Arc::clone(&self.key);
+        Step::ask(KeyRequest::Sign { key, request }, move |answer: Result<SecretBytes, KeyError>| {
+            Step::Done(answer.map_err(SendError::Key).and_then(|signature| {
+                let cms = self.signed_data(attributes.as_deref(), signature.as_bytes())?;
+                Ok(self.closing(&cms))
+            }))
+        })
+    }
+
+    /// The signed attributes, and what the key is asked.
+    fn request(
+        &self,
+        digests: &[DigestValue],
+        content: Option<Bytes>,
+        provider: &CryptoProvider,
+    ) -> Result<(Option<Vec<u8>>, SignRequest), SendError> {
+        let scheme = self.terms.scheme;
+        let digest = mic::pick(digests, scheme.digest()).ok_or(SendError::SigningAlgorithm(scheme))?;
+        let Some(attributes) = self.attributes(digest.as_bytes()) else {
+            let request = SignRequest::new(scheme, digest.clone());
+            return Ok((None, content.into_iter().fold(request, SignRequest::with_message)));
+        };
+        let tbs = signed::set_of(&attributes);
+        let digest = provider.digest(scheme.digest(), &tbs)?;
+        Ok((Some(attributes), SignRequest::new(scheme, digest).with_message(tbs)))
+    }
+
+    fn attributes(&self, digest: &[u8]) -> Option<Vec<u8>> {
+        let (quirks, now) = (&self.terms.quirks, self.terms.now);
+        let protection = quirks.algorithm_protection.then_some((&self.identifiers.0, &self.identifiers.1));
+        quirks.signed_attributes.then(|| signed::signed_attributes(&oid::DATA, digest, Some(now), protection))
+    }
+
+    fn signed_data(&self, attributes: Option<&[u8]>, signature: &[u8]) -> Result<Vec<u8>, SendError> {
+        let quirks = &self.terms.quirks;
+        let leaf = self.chain.first().ok_or(SetupError::NoSigningKey)?;
+        let embedded: Vec<&[u8]> = match quirks.embed {
             Embed::None => Vec::new(),
             Embed::Leaf => vec![leaf.der()],
-            Embed::Chain => chain.iter().map(Certificate::der).collect(),
+            Embed::Chain => self.chain.iter().map(Certificate::der).collect(),
         };
         Ok(signed::write_signed_data(&SignedDataParts {
             digest_algorithm: &self.identifiers.0,
             certificates: &embedded,
-            sid: signer_id(leaf, terms.quirks.signer_id)?,
-            signed_attributes: self.attributes.as_deref(),
+            sid: signer_id(leaf, quirks.signer_id)?,
+            signed_attributes: attributes,
             signature_algorithm: &self.identifiers.1,
             signature,
         }))
     }
 
-    fn assemble(&self, pieces: Vec<Bytes>, cms: &[u8], terms: &SignTerms) -> Part {
-        let boundary = &self.boundary;
-        let micalg = terms.quirks.micalg_names.spell(terms.scheme.digest());
-        let content_type = format!(
-            "multipart/signed; protocol=\"application/pkcs7-signature\"; micalg={micalg}; boundary=\"{boundary}\""
-        );
-        let mut body = Vec::with_capacity(pieces.len() + 2);
-        body.push(Bytes::from(format!("--{boundary}\r\n")));
-        body.extend(pieces);
-        body.push(self.tail(cms, terms.quirks.signature_encoding).into());
-        Part { fields: vec![("Content-Type", content_type)], body }
-    }
-
-    fn tail(&self, cms: &[u8], encoding: SignatureEncoding) -> Vec<u8> {
-        let boundary = &self.boundary;
+    fn closing(&self, cms: &[u8]) -> Vec<u8> {
+        let (boundary, encoding) = (&self.boundary, self.terms.quirks.signature_encoding);
         let name = match encoding {
             SignatureEncoding::Base64 => "base64",
             SignatureEncoding::Binary => "binary",
         };
-        let mut tail = format!(
+        let mut closing = format!(
             "\r\n--{boundary}\r\n\
              Content-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\n\
              Content-Transfer-Encoding: {name}\r\n\
@@ -137,17 +188,17 @@ impl Prepared {
         match encoding {
             SignatureEncoding::Base64 => {
                 let mut encoder = LineEncoder::new(64);
-                encoder.push(cms, &mut tail);
+                encoder.push(cms, &mut closing);
                 // The encoder ends its last line; that line end is the one before the delimiter.
-                encoder.finish(&mut tail);
+                encoder.finish(&mut closing);
             }
             SignatureEncoding::Binary => {
-                tail.extend_from_slice(cms);
-                tail.extend_from_slice(b"\r\n");
+                closing.extend_from_slice(cms);
+                closing.extend_from_slice(b"\r\n");
             }
         }
-        tail.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-        tail
+        closing.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        closing
     }
 }
 
