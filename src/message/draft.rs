@@ -156,13 +156,17 @@ impl Draft {
         if signature.is_none() && envelope.is_none() {
             return Step::Done(self.finish(part));
         }
-        // In one pass, unless a length must be known first that only the work on the layer inside tells.
-        let known = signature.as_ref().map_or(Ok(true), |signature| Ok(signature.closing_len()?.is_some()));
-        match known {
-            Ok(true) if signature.is_none() || !self.compresses_then() => self.one_pass(part, signature, envelope),
-            Ok(_) => self.one_by_one(part, signature, envelope),
+        match signature.as_ref().map_or(Ok(true), |signature| self.knows_all(signature)) {
+            Ok(true) => self.one_pass(part, signature, envelope),
+            Ok(false) => self.one_by_one(part, signature, envelope),
             Err(error) => Step::Done(Err(error)),
         }
+    }
+
+    /// Whether every length is known before the key has answered, and nothing but the digest is signed: then one pass
+    /// over the octets does.
+    fn knows_all(&self, signature: &Signature) -> Result<bool, SendError> {
+        Ok(!self.compresses_then() && !signature.signs_content() && signature.closing_len()?.is_some())
     }
 
     fn one_pass(

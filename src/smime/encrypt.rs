@@ -15,6 +15,7 @@ use crate::crypto::content::{EncryptStream, ciphertext_len, max_plain_len};
 use crate::crypto::exchange::{ecdh_key, transport_to};
 use crate::crypto::{CryptoError, CryptoProvider, KeyWrap};
 use crate::limits::Limits;
+use crate::smime::mic::Digests;
 use crate::smime::{Part, length};
 
 /// How an envelope is made.
@@ -108,10 +109,26 @@ impl Envelope {
     }
 
     pub(crate) fn push(&mut self, plain: &[u8], wire: &mut Vec<u8>) -> Result<(), CryptoError> {
-        self.taken = self.taken.saturating_add(u64::try_from(plain.len()).unwrap_or(u64::MAX));
-        check_len(self.cipher, self.taken)?;
+        self.count(plain)?;
         self.frame.fill(wire, |room| self.stream.push(plain, room));
         Ok(())
+    }
+
+    /// The same, and digests the octets meanwhile.
+    pub(crate) fn push_digesting(
+        &mut self,
+        digests: &mut Digests,
+        plain: &[u8],
+        wire: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
+        self.count(plain)?;
+        self.frame.fill(wire, |room| digests.update_and_encrypt(plain, &mut self.stream, room));
+        Ok(())
+    }
+
+    fn count(&mut self, plain: &[u8]) -> Result<(), CryptoError> {
+        self.taken = self.taken.saturating_add(u64::try_from(plain.len()).unwrap_or(u64::MAX));
+        check_len(self.cipher, self.taken)
     }
 
     pub(crate) fn finish(mut self, wire: &mut Vec<u8>) {

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 
 use crate::algorithm::DigestAlgorithm;
+use crate::crypto::content::EncryptStream;
 use crate::crypto::{CryptoError, CryptoProvider, DigestContext, DigestValue};
 use crate::stored::Octets;
 
@@ -109,6 +110,14 @@ impl Digests {
             for context in &mut self.0 {
                 context.update(chunk);
             }
+        }
+    }
+
+    /// Digests and encrypts the same octets.
+    pub(crate) fn update_and_encrypt(&mut self, octets: &[u8], stream: &mut EncryptStream, out: &mut Vec<u8>) {
+        for chunk in octets.chunks(32 << 10) {
+            self.update(chunk);
+            stream.push(chunk, out);
         }
     }
 

@@ -145,8 +145,13 @@ impl Outward {
     }
 
     fn signed(&mut self, octets: &[u8], wire: &mut Vec<u8>) -> Result<(), SendError> {
-        if let Some(Stage { machine, .. }) = &mut self.signature {
-            machine.digests.update(octets);
+        match (&mut self.signature, &mut self.envelope) {
+            (Some(signing), Some(envelope)) if self.outer.is_none() => {
+                envelope.machine.push_digesting(&mut signing.machine.digests, octets, wire)?;
+                return Ok(());
+            }
+            (Some(signing), _) => signing.machine.digests.update(octets),
+            (None, _) => {}
         }
         self.wrapped(octets, wire)
     }
