@@ -40,11 +40,15 @@ fn fields() -> Vec<(&'static str, String)> {
 pub(crate) struct Deflating {
     deflater: Compress,
     frame: Frame,
+    /// What does not fill a block yet. zlib-rs gives other octets for other pieces, all of them right; in blocks it
+    /// gives one result for one content.
+    block: Vec<u8>,
 }
 
 impl Deflating {
     pub(crate) fn new() -> Self {
-        Self { deflater: Compress::new(Compression::default(), true), frame: Frame::new(compressed(), None, 0) }
+        let deflater = Compress::new(Compression::default(), true);
+        Self { deflater, frame: Frame::new(compressed(), None, 0), block: Vec::with_capacity(BLOCK) }
     }
 
     /// Header of the entity around the CMS object.
@@ -56,14 +60,27 @@ impl Deflating {
         self.frame.begin(out);
     }
 
-    pub(crate) fn push(&mut self, content: &[u8], out: &mut Vec<u8>) {
-        let Self { deflater, frame } = self;
-        frame.fill(out, |room| deflate(deflater, content, FlushCompress::None, room));
+    pub(crate) fn push(&mut self, mut content: &[u8], out: &mut Vec<u8>) {
+        while !content.is_empty() {
+            let room = BLOCK.saturating_sub(self.block.len());
+            let (now, later) = content.split_at_checked(room).unwrap_or((content, &[]));
+            self.block.extend_from_slice(now);
+            content = later;
+            if self.block.len() == BLOCK {
+                self.deflate(FlushCompress::None, out);
+            }
+        }
     }
 
     pub(crate) fn finish(mut self, out: &mut Vec<u8>) {
-        self.frame.fill(out, |room| deflate(&mut self.deflater, &[], FlushCompress::Finish, room));
+        self.deflate(FlushCompress::Finish, out);
         self.frame.finish(b"", out);
+    }
+
+    fn deflate(&mut self, flush: FlushCompress, out: &mut Vec<u8>) {
+        let Self { deflater, frame, block } = self;
+        frame.fill(out, |room| deflate(deflater, block, flush, room));
+        block.clear();
     }
 }
 
@@ -214,6 +231,8 @@ pub(crate) fn is_zlib_in_base64(octets: &[u8]) -> bool {
 
 /// Octets of room in front of a zlib stream: the headers of CompressedData have 48 at most.
 const HEADROOM: usize = 96;
+/// Octets that are deflated at a time where they come piece by piece.
+const BLOCK: usize = 32 << 10;
 /// Octets of output room per step of deflating.
 const STEP: usize = 16 << 10;
 /// Octets of output room per step: what a bomb can cost beyond the limits.
