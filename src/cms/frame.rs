@@ -10,6 +10,8 @@ pub(crate) const LONGEST_DEFINITE: u64 = (1 << 31) - 1;
 
 /// Octets of each segment but the last.
 const SEGMENT: u64 = 64 << 10;
+/// Room for a segment and what is usually written at a time, so that the buffer is not moved.
+const ROOM: usize = 112 << 10;
 
 /// The headers that lead to content, the content, and what ends them.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ impl Frame {
     /// shorter than `longest_definite`.
     pub(crate) fn new(nest: Nest, content: Option<u64>, longest_definite: u64) -> Self {
         let definite = content.is_some_and(|content| nest.definite_len(content) < longest_definite);
-        let form = if definite { Form::Definite } else { Form::Segments(Vec::new()) };
+        let form = if definite { Form::Definite } else { Form::Segments(Vec::with_capacity(ROOM)) };
         Self { nest, form, content }
     }
 
