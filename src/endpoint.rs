@@ -16,7 +16,7 @@ use crate::crypto::SecretBytes;
 use crate::partner::Partner;
 use crate::profile::{AuthMethod, EndpointTerms, HeaderText, SecretRef};
 use crate::receipt::builder::PendingMdn;
-use crate::stored::StoredRequest;
+use crate::stored::{RequestHead, StoredRequest};
 use crate::url::{HttpUrl, Origin};
 
 impl Partner {
@@ -52,6 +52,21 @@ impl Partner {
         endpoint.authorize(request.to_request(), &profile.url)
     }
 
+    /// The head of a streamed message as it goes out now, with headers and credentials as in
+    /// [`authorize`](Self::authorize); its body is streamed beside it.
+    ///
+    /// # Errors
+    /// Those of [`authorize`](Self::authorize).
+    pub fn authorize_head(
+        &self,
+        head: &RequestHead,
+        secrets: impl Fn(&SecretRef) -> Option<SecretBytes>,
+    ) -> Result<Request<()>, AuthorizeError> {
+        let profile = self.profile();
+        let endpoint = Endpoint { place: "endpoint", terms: &profile.endpoint, secrets };
+        endpoint.authorize(head.to_request(), &profile.url)
+    }
+
     /// The request of an asynchronous receipt as it goes out now: with the headers and credentials of
     /// `profile().receipt_endpoint`, as in [`authorize`](Self::authorize).
     ///
@@ -81,7 +96,7 @@ struct Endpoint<'a, F> {
 }
 
 impl<F: Fn(&SecretRef) -> Option<SecretBytes>> Endpoint<'_, F> {
-    fn authorize(&self, mut request: Request<Bytes>, url: &HttpUrl) -> Result<Request<Bytes>, AuthorizeError> {
+    fn authorize<B>(&self, mut request: Request<B>, url: &HttpUrl) -> Result<Request<B>, AuthorizeError> {
         if self.terms.adds_nothing() {
             return Ok(request);
         }
@@ -97,7 +112,7 @@ impl<F: Fn(&SecretRef) -> Option<SecretBytes>> Endpoint<'_, F> {
         Ok(request)
     }
 
-    fn authenticate(&self, request: &mut Request<Bytes>) -> Result<(), AuthorizeError> {
+    fn authenticate<B>(&self, request: &mut Request<B>) -> Result<(), AuthorizeError> {
         let field = |name: &str| format!("{}.auth.method.{name}", self.place);
         match &self.terms.auth.method {
             AuthMethod::None => Ok(()),

@@ -85,6 +85,7 @@
 //! | `renewal` | no | successor certificates, self-signed |
 //! | `tls` | no | module `tls`: rustls configurations from a profile, and the reading of their certificate errors |
 //! | `cem` | no | module `cem`: certificate exchange messages (EDIINT CEM) |
+//! | `http-body` | no | [`OutboundStream`] as the body of an HTTP library that reads `http_body::Body` |
 //! | `full` | no | all of the above |
 //! | `internals` | no | wire readers made visible to the benches of the repository; no part of the public interface |
 
@@ -179,11 +180,15 @@ pub use message::duplicate::record::{InboxRecord, InboxWrite};
 pub use message::duplicate::{Arrival, MessageKey};
 pub use message::origin::{OriginEvidence, OriginRecord};
 pub use message::parser::{Head, Inbound, MessageParser};
-pub use message::payload::{Payload, ReceivedPayload};
+pub use message::payload::{Payload, PayloadHead, ReceivedPayload};
 pub use message::received::{Accepted, Envelope, Refused};
 pub use message::spool::SpooledMessage;
 pub use message::stream::accepted::{AcceptedStream, StreamedDocument};
+#[cfg(feature = "http-body")]
+pub use message::stream::body::OutboundBody;
 pub use message::stream::inbound::{InboundEnd, InboundError, InboundStream, Undelivered};
+pub use message::stream::outbound::{OutboundEnd, OutboundStream};
+pub use message::stream::reader::{OutboundReader, StreamError};
 pub use message::verdict::Verdict;
 pub use message::wire_head::{read_request, read_response};
 pub use mime::param::ContentType;
@@ -216,7 +221,7 @@ pub use smime::inward::quarantine::{DocumentHead, Quarantine, SingleDocument};
 pub use smime::layer::Layer;
 pub use smime::mic::{Mic, MicScope};
 pub use step::{KeyRequest, Pending, Step};
-pub use stored::{StoredRequest, StoredResponse};
+pub use stored::{RequestHead, StoredRequest, StoredResponse};
 #[cfg(feature = "webpki")]
 pub use trust::{BoundName, ChainTrust};
 pub use trust::{Candidate, Revocation, RevocationStatus, Trust, TrustDelegate};

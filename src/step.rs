@@ -1,7 +1,7 @@
 //! Keys that answer later: what needs a private key is a [`Step`], not a call.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::crypto::{AgreeRequest, DecryptingKey, KeyError, SecretBytes, SignRequest, SigningKey, UnwrapRequest};
 
@@ -117,6 +117,24 @@ impl<T> Pending<T> {
 impl<T> fmt::Debug for Pending<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+/// A value that is only ever reached by whoever owns it, or borrows it mutably: what need not be `Sync`, such as a
+/// running digest of a provider, can so be part of what must be.
+pub(crate) struct Exclusive<T>(Mutex<T>);
+
+impl<T> Exclusive<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -26,18 +26,13 @@ pub struct StoredRequest {
 
 impl StoredRequest {
     pub(crate) fn new(url: &Uri, headers: &HeaderMap, body: Bytes) -> Self {
-        Self { version: FormatVersion, url: url.to_string(), headers: header_list(headers), body: Octets(body) }
+        RequestHead::new(url, headers).with_body(body)
     }
 
     /// The request to send: POST, absolute URI, exact `Content-Length`. The body is shared, not copied.
     #[must_use]
     pub fn to_request(&self) -> Request<Bytes> {
-        let mut request = Request::new(self.body.0.clone());
-        *request.method_mut() = Method::POST;
-        // Both were valid when they were written; a hand-edited store gives a request to nowhere, not a panic.
-        *request.uri_mut() = self.url.parse().unwrap_or_default();
-        *request.headers_mut() = header_map(&self.headers);
-        request
+        request(&self.url, &self.headers, self.body.0.clone())
     }
 
     /// The body.
@@ -56,6 +51,54 @@ impl StoredRequest {
 impl From<StoredRequest> for Request<Bytes> {
     fn from(stored: StoredRequest) -> Self {
         stored.to_request()
+    }
+}
+
+/// The head of a request whose body is streamed: complete but for credentials, which
+/// [`Partner::authorize_head`](crate::Partner::authorize_head) puts on at each attempt.
+///
+/// An attempt that fails is repeated with the same head and the same body. Save the head, and spool the octets of the
+/// body as they are sent: another pass over the payload makes another message, with another signature and another key.
+///
+/// With feature `serde` it serialises in a versioned form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+pub struct RequestHead {
+    version: FormatVersion,
+    url: String,
+    headers: Vec<(String, Octets)>,
+}
+
+impl RequestHead {
+    pub(crate) fn new(url: &Uri, headers: &HeaderMap) -> Self {
+        Self { version: FormatVersion, url: url.to_string(), headers: header_list(headers) }
+    }
+
+    /// The head as a request: POST, absolute URI, and `Content-Length` if it is known. Without it the body goes in
+    /// chunks, which HTTP libraries do by themselves.
+    #[must_use]
+    pub fn to_request(&self) -> Request<()> {
+        request(&self.url, &self.headers, ())
+    }
+
+    /// The request with its body, for one that was spooled and fits into memory.
+    #[must_use]
+    pub fn with_body(self, body: impl Into<Bytes>) -> StoredRequest {
+        let Self { version, url, headers } = self;
+        StoredRequest { version, url, headers, body: Octets(body.into()) }
+    }
+
+    /// The value of a header, if it is there and is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        find(&self.headers, name)
+    }
+
+    /// Octets of the body, if they are known.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        self.header("content-length")?.parse().ok()
     }
 }
 
@@ -297,6 +340,15 @@ pub(crate) fn header_map(headers: &[(String, Octets)]) -> HeaderMap {
         }
     }
     all
+}
+
+fn request<T>(url: &str, headers: &[(String, Octets)], body: T) -> Request<T> {
+    let mut request = Request::new(body);
+    *request.method_mut() = Method::POST;
+    // Both were valid when they were written; a hand-edited store gives a request to nowhere, not a panic.
+    *request.uri_mut() = url.parse().unwrap_or_default();
+    *request.headers_mut() = header_map(headers);
+    request
 }
 
 fn find<'a>(headers: &'a [(String, Octets)], name: &str) -> Option<&'a str> {

@@ -117,7 +117,7 @@ fn several_documents_pass_by_one_after_the_other() {
     assert_eq!(lengths, [LONG as u64, 0, 70_000]);
     assert!(order.root().unwrap().head().content_type().unwrap().essence().contains("x12"));
     assert_eq!(order.documents()[2].head().filename().as_deref(), Some("more.edi"));
-    envelope(request).open(&bob, Some(&alice()), now()).unwrap();
+    let _ = envelope(request).open(&bob, Some(&alice()), now()).unwrap();
 }
 
 /// Changed messages are refused with the answer of messages at hand; nothing of them is said to be good.
@@ -147,7 +147,7 @@ fn x15_changed_long_messages_are_refused_alike() {
         let mut terms = profile(BOB, ALICE);
         terms.accept.ciphers.push(cipher);
         let partner = worked_partner(terms, "alice");
-        envelope(request.clone()).open(&worked_identity("bob"), Some(&partner), now()).unwrap();
+        let _ = envelope(request.clone()).open(&worked_identity("bob"), Some(&partner), now()).unwrap();
         for at in [request.body().len() / 2, request.body().len() - 1] {
             let mut body = request.body().to_vec();
             body[at] ^= 1;

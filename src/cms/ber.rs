@@ -15,7 +15,7 @@ pub(crate) const CONTEXT_0: u8 = 0x80;
 pub(crate) const CONTEXT_0_CONSTRUCTED: u8 = 0xa0;
 pub(crate) const CONTEXT_1_CONSTRUCTED: u8 = 0xa1;
 
-const CONSTRUCTED: u8 = 0x20;
+pub(crate) const CONSTRUCTED: u8 = 0x20;
 /// Octets of the longest header: six of a long tag and nine of the length.
 const MAX_HEADER: usize = 15;
 

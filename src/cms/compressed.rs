@@ -28,15 +28,14 @@ impl CompressedData {
     }
 }
 
-/// Everything of a DER CompressedData before `content` octets of zlib stream; nothing follows them.
-pub(crate) fn compressed_prefix(content: u64) -> Vec<u8> {
+/// The shell around a zlib stream; nothing follows the stream.
+pub(crate) fn compressed() -> Nest {
     let algorithm = AlgorithmIdentifier { oid: oid::ZLIB, parameters: None };
     Nest::new()
-        .open(ber::SEQUENCE, write_oid(&oid::COMPRESSED_DATA), 0)
-        .open(ber::CONTEXT_0_CONSTRUCTED, Vec::new(), 0)
-        .open(ber::SEQUENCE, [integer(0), algorithm.encode()].concat(), 0)
-        .open(ber::SEQUENCE, write_oid(&oid::DATA), 0)
-        .open(ber::CONTEXT_0_CONSTRUCTED, Vec::new(), 0)
-        .open(ber::OCTET_STRING, Vec::new(), 0)
-        .prefix(content)
+        .with(ber::SEQUENCE, write_oid(&oid::COMPRESSED_DATA), 0)
+        .with(ber::CONTEXT_0_CONSTRUCTED, Vec::new(), 0)
+        .with(ber::SEQUENCE, [integer(0), algorithm.encode()].concat(), 0)
+        .with(ber::SEQUENCE, write_oid(&oid::DATA), 0)
+        .with(ber::CONTEXT_0_CONSTRUCTED, Vec::new(), 0)
+        .with(ber::OCTET_STRING, Vec::new(), 0)
 }

@@ -102,14 +102,14 @@ fn content_algorithm(structure: &Structure, depth: usize) -> Result<AlgorithmIde
     AlgorithmIdentifier::read(sequence.content, depth)
 }
 
-/// Everything of a DER EnvelopedData before its content; nothing follows that.
+/// The shell of an EnvelopedData around its content; nothing follows that.
 pub(crate) fn enveloped(recipients: &[Recipient<'_>], algorithm: &AlgorithmIdentifier) -> Nest {
     // RFC 5652 section 6.1: 0 if every recipient is named by issuer and serial number, and the key encrypted for it.
     let version = if recipients.iter().all(Recipient::is_plain) { 0 } else { 2 };
     envelope(&oid::ENVELOPED_DATA, version, recipients, algorithm, 0)
 }
 
-/// Everything of a DER AuthEnvelopedData before its content; [`auth_enveloped_suffix`] with `mac` octets follows that.
+/// The shell of an AuthEnvelopedData around its content; [`auth_enveloped_suffix`] with `mac` octets follows that.
 pub(crate) fn auth_enveloped(recipients: &[Recipient<'_>], algorithm: &AlgorithmIdentifier, mac: u64) -> Nest {
     envelope(&oid::AUTH_ENVELOPED_DATA, 0, recipients, algorithm, size(mac))
 }
@@ -130,9 +130,9 @@ fn envelope(
     let infos: Vec<_> = infos.iter().map(Vec::as_slice).collect();
     let before = [integer(version), tlv(ber::SET, &infos)].concat();
     Nest::new()
-        .open(ber::SEQUENCE, write_oid(kind), 0)
-        .open(ber::CONTEXT_0_CONSTRUCTED, Vec::new(), 0)
-        .open(ber::SEQUENCE, before, after)
-        .open(ber::SEQUENCE, [write_oid(&oid::DATA), algorithm.encode()].concat(), 0)
-        .open(ber::CONTEXT_0, Vec::new(), 0)
+        .with(ber::SEQUENCE, write_oid(kind), 0)
+        .with(ber::CONTEXT_0_CONSTRUCTED, Vec::new(), 0)
+        .with(ber::SEQUENCE, before, after)
+        .with(ber::SEQUENCE, [write_oid(&oid::DATA), algorithm.encode()].concat(), 0)
+        .with(ber::CONTEXT_0, Vec::new(), 0)
 }

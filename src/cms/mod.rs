@@ -11,6 +11,7 @@ pub(crate) mod content;
 #[cfg(feature = "rustcrypto")]
 mod corpus_tests;
 pub(crate) mod enveloped;
+pub(crate) mod frame;
 pub(crate) mod reader;
 pub(crate) mod signed;
 pub(crate) mod write;

@@ -118,7 +118,7 @@ fn listed(contradictions: &[Contradiction]) -> String {
     contradictions.iter().map(ToString::to_string).collect::<Vec<_>>().join(". ")
 }
 
-/// A message cannot be built. Nothing has been sent.
+/// A message cannot be built. Nothing has been sent; of a message that is streamed, never the end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
@@ -166,6 +166,27 @@ pub enum SendError {
     /// The signing key cannot sign with the digest that the agreement asks for.
     #[error("the signing key cannot sign with {0}: agree on another digest, or take another key")]
     SigningAlgorithm(SignatureScheme),
+    /// The agreement asks for what cannot be done in one pass and bounded memory.
+    #[error("the message cannot be streamed: {0}; build it in memory")]
+    NotStreamable(&'static str),
+    /// The payload is shorter or longer than its head announced. What was sent so far is no message, and must not be
+    /// completed.
+    #[error("the payload was announced with {announced} octets and has {written}: give its length, or none")]
+    PayloadLength {
+        /// The length in the head of the payload.
+        announced: u64,
+        /// Octets that were written, or would have been.
+        written: u64,
+    },
+    /// The signing key gave a signature of another length than it had announced. What was sent so far is no message,
+    /// and must not be completed.
+    #[error("the signature takes {written} octets with all around it, and {announced} were announced")]
+    SignatureLength {
+        /// Octets behind the signed entity as they were announced.
+        announced: u64,
+        /// Octets behind the signed entity with the signature of the key.
+        written: u64,
+    },
 }
 
 impl SendError {
@@ -185,6 +206,9 @@ impl SendError {
             Self::Filename { .. } => "FILENAME_ILLEGAL",
             Self::ContentIdTwice(_) => "CONTENT_ID_TWICE",
             Self::AttachmentsForbidden => "ATTACHMENTS_FORBIDDEN",
+            Self::NotStreamable(_) => "NOT_STREAMABLE",
+            Self::PayloadLength { .. } => "PAYLOAD_LENGTH",
+            Self::SignatureLength { .. } => "SIGNATURE_LENGTH",
         }
     }
 }

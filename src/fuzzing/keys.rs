@@ -18,7 +18,7 @@ use crate::message::received::Envelope;
 use crate::partner::Partner;
 use crate::profile::{PartnerProfile, Requirement};
 use crate::receipt::pending::PendingReceipt;
-use crate::smime::encrypt::encrypt;
+use crate::smime::encrypt::{EnvelopeTerms, encrypt};
 use crate::smime::join;
 
 /// A cipher that changes nothing, in blocks of the length of the real one.
@@ -182,7 +182,8 @@ pub(super) fn pending() -> &'static PendingReceipt {
 pub(super) fn envelope(choice: u8, entity: Bytes) -> Envelope {
     let ciphers: Vec<_> = CipherAlgorithm::ALL.into_iter().filter(|cipher| !cipher.is_legacy()).collect();
     let cipher = ciphers[usize::from(choice) % ciphers.len()];
-    let part = encrypt(&[entity], &[&worked!("bob-enc.crt")], cipher, None, &provider()).unwrap();
+    let part = encrypt(&[entity], &EnvelopeTerms::new(vec![worked!("bob-enc.crt").clone()], cipher, None), &provider())
+        .unwrap();
     let mut request = http::Request::post("/as2")
         .header("as2-from", "\"Alice Corp\"")
         .header("as2-to", "bob")

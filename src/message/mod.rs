@@ -3,6 +3,7 @@
 pub(crate) mod authenticity;
 pub(crate) mod builder;
 pub(crate) mod diagnosis;
+pub(crate) mod draft;
 pub(crate) mod duplicate;
 pub(crate) mod opening;
 pub(crate) mod origin;

@@ -105,16 +105,17 @@ pub(crate) fn bare_id(id: &str) -> &str {
     id.strip_suffix('>').unwrap_or(id)
 }
 
-/// Writes whole parts, each in pieces that are shared and not copied, as one multipart/related body. The first is the root.
-pub(crate) fn write(boundary: &str, parts: Vec<Vec<Bytes>>) -> Vec<Bytes> {
-    let mut body = Vec::new();
-    for (index, pieces) in parts.into_iter().enumerate() {
-        let line_end = if index == 0 { "" } else { "\r\n" };
-        body.push(Bytes::from(format!("{line_end}--{boundary}\r\n")));
-        body.extend(pieces);
+/// One multipart/related body, as what stands before and after the body of its first part, the root, whose header block
+/// is `root`. The other parts are whole, each in pieces that are shared and not copied.
+pub(crate) fn around(boundary: &str, root: Bytes, others: Vec<Vec<Bytes>>) -> (Vec<Bytes>, Vec<Bytes>) {
+    let before = vec![Bytes::from(format!("--{boundary}\r\n")), root];
+    let mut after = Vec::new();
+    for pieces in others {
+        after.push(Bytes::from(format!("\r\n--{boundary}\r\n")));
+        after.extend(pieces);
     }
-    body.push(Bytes::from(format!("\r\n--{boundary}--\r\n")));
-    body
+    after.push(Bytes::from(format!("\r\n--{boundary}--\r\n")));
+    (before, after)
 }
 
 /// The fields of a multipart/related entity. `binary`, since its parts are (RFC 2045 section 6.4).
@@ -141,8 +142,10 @@ mod tests {
     }
 
     fn collection(boundary: &str, parts: &[Vec<u8>]) -> Vec<u8> {
-        let parts = parts.iter().map(|part| vec![Bytes::copy_from_slice(part)]).collect();
-        write(boundary, parts).concat()
+        let mut parts = parts.iter().map(|part| Bytes::copy_from_slice(part));
+        let root = parts.next().unwrap();
+        let (before, after) = around(boundary, root, parts.map(|part| vec![part]).collect());
+        [before, after].concat().concat()
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use crate::cms::compressed::{CompressedData, compressed_prefix};
+use crate::cms::compressed::{CompressedData, compressed};
+use crate::cms::frame::Frame;
 use crate::cms::oid;
 use crate::error::DecompressionFault;
 use crate::limits::Limits;
@@ -15,20 +16,78 @@ use crate::smime::encrypt::pkcs7_mime;
 /// Compresses the entity in `pieces`.
 pub(crate) fn compress(pieces: &[Bytes]) -> Part {
     let mut deflater = Compress::new(Compression::default(), true);
-    let mut packed = Vec::new();
+    // The length of the stream, and of the header with it, is known at the end only: room is left for that.
+    let mut cms = vec![0; HEADROOM];
     for piece in pieces {
-        deflate(&mut deflater, piece, FlushCompress::None, &mut packed);
+        deflate(&mut deflater, piece, FlushCompress::None, &mut cms);
     }
-    deflate(&mut deflater, &[], FlushCompress::Finish, &mut packed);
-    let mut cms = compressed_prefix(u64::try_from(packed.len()).unwrap_or(u64::MAX));
-    cms.extend_from_slice(&packed);
-    pkcs7_mime("compressed-data", "smime.p7z", cms.into())
+    deflate(&mut deflater, &[], FlushCompress::Finish, &mut cms);
+    let packed = cms.len().saturating_sub(HEADROOM);
+    let prefix = compressed().prefix(u64::try_from(packed).unwrap_or(u64::MAX));
+    let begin = HEADROOM.saturating_sub(prefix.len());
+    if let Some(room) = cms.get_mut(begin..HEADROOM) {
+        room.copy_from_slice(&prefix);
+    }
+    Part { fields: fields(), body: vec![Bytes::from(cms).slice(begin..)] }
+}
+
+/// Header of the entity around the CMS object.
+fn fields() -> Vec<(&'static str, String)> {
+    pkcs7_mime("compressed-data", "smime.p7z")
+}
+
+/// A CompressedData that is being filled: content goes in, the CMS object comes out in segments.
+pub(crate) struct Deflating {
+    deflater: Compress,
+    frame: Frame,
+    /// What does not fill a block yet. zlib-rs gives other octets for other pieces, all of them right; in blocks it
+    /// gives one result for one content.
+    block: Vec<u8>,
+}
+
+impl Deflating {
+    pub(crate) fn new() -> Self {
+        let deflater = Compress::new(Compression::default(), true);
+        Self { deflater, frame: Frame::new(compressed(), None, 0), block: Vec::with_capacity(BLOCK) }
+    }
+
+    /// Header of the entity around the CMS object.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
+        fields()
+    }
+
+    pub(crate) fn begin(&self, out: &mut Vec<u8>) {
+        self.frame.begin(out);
+    }
+
+    pub(crate) fn push(&mut self, mut content: &[u8], out: &mut Vec<u8>) {
+        while !content.is_empty() {
+            let room = BLOCK.saturating_sub(self.block.len());
+            let (now, later) = content.split_at_checked(room).unwrap_or((content, &[]));
+            self.block.extend_from_slice(now);
+            content = later;
+            if self.block.len() == BLOCK {
+                self.deflate(FlushCompress::None, out);
+            }
+        }
+    }
+
+    pub(crate) fn finish(mut self, out: &mut Vec<u8>) {
+        self.deflate(FlushCompress::Finish, out);
+        self.frame.finish(b"", out);
+    }
+
+    fn deflate(&mut self, flush: FlushCompress, out: &mut Vec<u8>) {
+        let Self { deflater, frame, block } = self;
+        frame.fill(out, |room| deflate(deflater, block, flush, room));
+        block.clear();
+    }
 }
 
 fn deflate(deflater: &mut Compress, mut input: &[u8], flush: FlushCompress, out: &mut Vec<u8>) {
     let finishing = matches!(flush, FlushCompress::Finish);
     loop {
-        out.reserve((input.len() / 4).max(CHUNK));
+        grow(out);
         let before = deflater.total_in();
         // Deflating into memory that was just reserved cannot fail.
         let status = deflater.compress_vec(input, out, flush);
@@ -39,6 +98,13 @@ fn deflate(deflater: &mut Compress, mut input: &[u8], flush: FlushCompress, out:
             Ok(_) if !finishing && input.is_empty() && out.len() < out.capacity() => return,
             Ok(_) => {}
         }
+    }
+}
+
+/// Makes room for more output, in steps of a sixteenth: a buffer that doubles would cost twice the message.
+fn grow(out: &mut Vec<u8>) {
+    if out.capacity() - out.len() < STEP {
+        out.reserve_exact((out.len() / 16).max(STEP));
     }
 }
 
@@ -189,6 +255,12 @@ pub(crate) fn is_zlib_in_base64(octets: &[u8]) -> bool {
     matches!(octets, [b'e', b'A'..=b'P', ..])
 }
 
+/// Octets of room in front of a zlib stream: the headers of CompressedData have 48 at most.
+const HEADROOM: usize = 96;
+/// Octets that are deflated at a time where they come piece by piece.
+const BLOCK: usize = 32 << 10;
+/// Octets of output room per step of deflating.
+const STEP: usize = 16 << 10;
 /// Octets of output room per step: what a bomb can cost beyond the limits.
 const CHUNK: usize = 64 << 10;
 /// Room reserved at first, whatever the stream's length.

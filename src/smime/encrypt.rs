@@ -7,114 +7,144 @@ use zeroize::Zeroizing;
 use crate::algorithm::{CipherAlgorithm, KeyTransport};
 use crate::certificate::Certificate;
 use crate::cms::enveloped::recipient::Recipient;
-use crate::cms::enveloped::{self, parameters};
-use crate::cms::write::{Nest, oid as write_oid};
+use crate::cms::enveloped::{self, auth_enveloped_suffix, parameters};
+use crate::cms::frame::{Frame, LONGEST_DEFINITE};
+use crate::cms::write::oid as write_oid;
 use crate::cms::{AlgorithmIdentifier, EntityIdRef, oid};
 use crate::crypto::content::{EncryptStream, ciphertext_len, max_plain_len};
 use crate::crypto::exchange::{ecdh_key, transport_to};
 use crate::crypto::{CryptoError, CryptoProvider, KeyWrap};
 use crate::limits::Limits;
+use crate::smime::mic::Digests;
 use crate::smime::{Part, length};
 
-/// Encrypts the entity in `pieces` to `recipients`, the first of whom is the partner: some products look at nobody else.
-/// Keys travel by `transport` where it fits the recipient's key, else by what suits that key.
-pub(crate) fn encrypt(
-    pieces: &[Bytes],
-    recipients: &[&Certificate],
-    cipher: CipherAlgorithm,
-    transport: Option<KeyTransport>,
-    provider: &CryptoProvider,
-) -> Result<Part, CryptoError> {
-    let (envelope, mut stream) = Envelope::begin(recipients, cipher, transport, provider)?;
-    let length = length(pieces);
-    let mut wire = envelope.head(length)?;
-    wire.reserve_exact(envelope.reserve(length));
-    for piece in pieces {
-        stream.push(piece, &mut wire);
-    }
-    let tag = stream.finish(&mut wire);
-    wire.extend_from_slice(&envelope.tail(&tag));
-    Ok(envelope.part(wire.into()))
+/// How an envelope is made.
+#[derive(Clone, Debug)]
+pub(crate) struct EnvelopeTerms {
+    /// Whom it is for; the partner comes first, since some products look at nobody else.
+    pub(crate) recipients: Vec<Certificate>,
+    pub(crate) cipher: CipherAlgorithm,
+    /// How keys travel where it fits the recipient's key; else what suits that key is taken.
+    pub(crate) transport: Option<KeyTransport>,
+    /// The envelope has definite lengths if it is shorter than this.
+    pub(crate) longest_definite: u64,
 }
 
-/// An EnvelopedData or AuthEnvelopedData whose recipients are settled and whose content is still to come.
+impl EnvelopeTerms {
+    pub(crate) fn new(recipients: Vec<Certificate>, cipher: CipherAlgorithm, transport: Option<KeyTransport>) -> Self {
+        Self { recipients, cipher, transport, longest_definite: LONGEST_DEFINITE }
+    }
+}
+
+/// Encrypts the entity in `pieces`.
+pub(crate) fn encrypt(pieces: &[Bytes], terms: &EnvelopeTerms, provider: &CryptoProvider) -> Result<Part, CryptoError> {
+    let plain = u64::try_from(length(pieces)).map_err(|_| CryptoError::TooLong)?;
+    let mut envelope = Envelope::new(Some(plain), terms, provider)?;
+    let fields = envelope.fields();
+    let mut wire = envelope.room();
+    envelope.begin(&mut wire);
+    for piece in pieces {
+        envelope.push(piece, &mut wire)?;
+    }
+    envelope.finish(&mut wire);
+    Ok(Part { fields, body: vec![wire.into()] })
+}
+
+/// An envelope that is being filled: plaintext goes in, the CMS object comes out.
 pub(crate) struct Envelope {
+    stream: EncryptStream,
+    frame: Frame,
     cipher: CipherAlgorithm,
-    head: Nest,
+    /// Octets of plaintext so far.
+    taken: u64,
 }
 
 impl Envelope {
-    /// The envelope with a fresh key for its content, and what encrypts that.
-    pub(crate) fn begin(
-        recipients: &[&Certificate],
-        cipher: CipherAlgorithm,
-        transport: Option<KeyTransport>,
+    /// An envelope for `plain` octets, `None` for a number that is not known.
+    pub(crate) fn new(
+        plain: Option<u64>,
+        terms: &EnvelopeTerms,
         provider: &CryptoProvider,
-    ) -> Result<(Self, EncryptStream), CryptoError> {
+    ) -> Result<Self, CryptoError> {
+        let cipher = terms.cipher;
+        check_len(cipher, plain.unwrap_or(0))?;
         let mut key = Zeroizing::new(vec![0; cipher.key_len()]);
         let mut iv = vec![0; cipher.iv_len()];
         provider.fill_random(&mut key)?;
         provider.fill_random(&mut iv)?;
-        let recipients: Vec<_> =
-            recipients.iter().map(|to| recipient(to, &key, transport, provider)).collect::<Result<_, _>>()?;
+        let recipients: Vec<_> = terms
+            .recipients
+            .iter()
+            .map(|to| recipient(to, &key, terms.transport, provider))
+            .collect::<Result<_, _>>()?;
         let encryptor = provider.ciphers().encryptor(cipher, &key, &iv, &[])?;
         let algorithm = cipher_identifier(cipher, &iv);
-        let head = if cipher.is_authenticated() {
+        let nest = if cipher.is_authenticated() {
             enveloped::auth_enveloped(&recipients, &algorithm, TAG_LEN)
         } else {
             enveloped::enveloped(&recipients, &algorithm)
         };
-        Ok((Self { cipher, head }, EncryptStream::new(encryptor)))
+        let content = plain.map(|plain| ciphertext_len(cipher, plain));
+        let frame = Frame::new(nest, content, terms.longest_definite);
+        Ok(Self { stream: EncryptStream::new(encryptor), frame, cipher, taken: 0 })
     }
 
-    /// What precedes the ciphertext of so many octets.
-    pub(crate) fn head(&self, plain: usize) -> Result<Vec<u8>, CryptoError> {
-        let plain = u64::try_from(plain).map_err(|_| CryptoError::TooLong)?;
-        let content = ciphertext_len(self.cipher, plain);
-        // As receivers count: with the padding.
-        let fits = !self.cipher.is_legacy() || content <= Limits::default().legacy_cipher;
-        if !fits || plain > max_plain_len(self.cipher) {
-            return Err(CryptoError::TooLong);
-        }
-        Ok(self.head.prefix(content))
+    /// Header of the entity around the CMS object.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
+        pkcs7_mime(if self.cipher.is_authenticated() { "authEnveloped-data" } else { "enveloped-data" }, "smime.p7m")
     }
 
-    /// Octets of the longest head, however long the content becomes.
-    pub(crate) fn longest_head(&self) -> usize {
-        self.head.prefix(u64::MAX).len()
+    /// Octets of the CMS object, if they are known.
+    pub(crate) fn total(&self) -> Option<u64> {
+        self.frame.total()
     }
 
-    /// Octets of ciphertext and what follows it.
-    pub(crate) fn reserve(&self, plain: usize) -> usize {
-        let content = u64::try_from(plain).map(|plain| ciphertext_len(self.cipher, plain));
-        content.ok().and_then(|content| usize::try_from(content).ok()).unwrap_or(plain).saturating_add(32)
+    /// An empty buffer that holds the whole CMS object without growing.
+    fn room(&self) -> Vec<u8> {
+        Vec::with_capacity(self.total().and_then(|total| usize::try_from(total).ok()).unwrap_or(0))
     }
 
-    /// What follows the ciphertext.
-    pub(crate) fn tail(&self, tag: &[u8]) -> Vec<u8> {
-        if self.cipher.is_authenticated() { enveloped::auth_enveloped_suffix(tag) } else { Vec::new() }
+    pub(crate) fn begin(&self, wire: &mut Vec<u8>) {
+        self.frame.begin(wire);
     }
 
-    /// The entity around the whole.
-    pub(crate) fn part(&self, cms: Bytes) -> Part {
-        pkcs7_mime(
-            if self.cipher.is_authenticated() { "authEnveloped-data" } else { "enveloped-data" },
-            "smime.p7m",
-            cms,
-        )
+    pub(crate) fn push(&mut self, plain: &[u8], wire: &mut Vec<u8>) -> Result<(), CryptoError> {
+        self.count(plain)?;
+        self.frame.fill(wire, |room| self.stream.push(plain, room));
+        Ok(())
+    }
+
+    /// The same, and digests the octets meanwhile.
+    pub(crate) fn push_digesting(
+        &mut self,
+        digests: &mut Digests,
+        plain: &[u8],
+        wire: &mut Vec<u8>,
+    ) -> Result<(), CryptoError> {
+        self.count(plain)?;
+        self.frame.fill(wire, |room| digests.update_and_encrypt(plain, &mut self.stream, room));
+        Ok(())
+    }
+
+    fn count(&mut self, plain: &[u8]) -> Result<(), CryptoError> {
+        self.taken = self.taken.saturating_add(u64::try_from(plain.len()).unwrap_or(u64::MAX));
+        check_len(self.cipher, self.taken)
+    }
+
+    pub(crate) fn finish(mut self, wire: &mut Vec<u8>) {
+        let tag = self.frame.fill(wire, |room| self.stream.finish(room));
+        let after = if self.cipher.is_authenticated() { auth_enveloped_suffix(&tag) } else { Vec::new() };
+        self.frame.finish(&after, wire);
     }
 }
 
-/// An application/pkcs7-mime entity around a CMS object (RFC 8551 section 3.2).
-pub(crate) fn pkcs7_mime(smime_type: &str, name: &str, cms: Bytes) -> Part {
-    Part {
-        fields: vec![
-            ("Content-Type", format!("application/pkcs7-mime; smime-type={smime_type}; name=\"{name}\"")),
-            ("Content-Transfer-Encoding", "binary".to_owned()),
-            ("Content-Disposition", format!("attachment; filename=\"{name}\"")),
-        ],
-        body: vec![cms],
-    }
+/// Header of an application/pkcs7-mime entity around a CMS object (RFC 8551 section 3.2).
+pub(crate) fn pkcs7_mime(smime_type: &str, name: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("Content-Type", format!("application/pkcs7-mime; smime-type={smime_type}; name=\"{name}\"")),
+        ("Content-Transfer-Encoding", "binary".to_owned()),
+        ("Content-Disposition", format!("attachment; filename=\"{name}\"")),
+    ]
 }
 
 fn recipient<'a>(
@@ -161,6 +191,13 @@ fn agreement<'a>(
 
 /// Octets of the tag of every authenticated cipher (RFC 5084 section 3, RFC 8439): the longest, written explicitly.
 const TAG_LEN: u64 = 16;
+
+/// Refuses more plaintext than the cipher may take.
+fn check_len(cipher: CipherAlgorithm, plain: u64) -> Result<(), CryptoError> {
+    // As receivers count: with the padding.
+    let fits = !cipher.is_legacy() || ciphertext_len(cipher, plain) <= Limits::default().legacy_cipher;
+    if fits && plain <= max_plain_len(cipher) { Ok(()) } else { Err(CryptoError::TooLong) }
+}
 
 fn cipher_identifier(cipher: CipherAlgorithm, iv: &[u8]) -> AlgorithmIdentifier {
     let parameters = if cipher.is_gcm() || cipher.is_ccm() { parameters::aead(iv, 16) } else { parameters::iv(iv) };

@@ -46,10 +46,14 @@ pub(crate) struct Part {
 impl Part {
     /// The whole entity, header block first. The body is shared, not copied.
     pub(crate) fn pieces(&self) -> Result<Vec<Bytes>, crate::mime::Error> {
-        let head =
-            self.fields.iter().fold(HeadWriter::new(), |head, (name, value)| head.field(name, value)).finish()?;
+        let head = head_block(&self.fields)?;
         Ok(std::iter::once(Bytes::from(head)).chain(self.body.iter().cloned()).collect())
     }
+}
+
+/// The header block of an entity, with its empty line.
+pub(crate) fn head_block(fields: &[(&'static str, String)]) -> Result<Vec<u8>, crate::mime::Error> {
+    fields.iter().fold(HeadWriter::new(), |head, (name, value)| head.field(name, value)).finish()
 }
 
 /// Octets in all pieces together.

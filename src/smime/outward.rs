@@ -1,237 +1,245 @@
-//! Signing and encrypting in one pass: octets are digested while they are encrypted (RFC 8551 section 3.7).
-//!
-//! The digest is known when the signed entity ends, and the signature follows it in the same ciphertext, so that each
-//! octet of the payload is read once.
+//! The way out in one pass: an entity goes in piece by piece, its outermost layer comes out. Each layer is one of the
+//! machines of [`compress`](super::compress), [`sign`](super::sign) and [`encrypt`](super::encrypt).
 
-use crate::crypto::content::EncryptStream;
-use crate::crypto::{CryptoError, DigestValue};
+use crate::crypto::{CryptoProvider, DigestValue};
 use crate::error::SendError;
-use crate::smime::encrypt::Envelope;
+use crate::smime::compress::Deflating;
+use crate::smime::encrypt::{Envelope, EnvelopeTerms};
+use crate::smime::head_block;
 use crate::smime::mic::Digests;
 use crate::smime::sign::Signature;
-use crate::smime::{Part, length};
+use crate::step::{Exclusive, Step};
 
-/// Content on its way into an envelope, of which a part is signed: octets in, ciphertext out.
+/// Octets that go through all layers at a time: they stay in the cache from one to the next.
+const CHUNK: usize = 32 << 10;
+
+/// What is done to an entity, in this order.
+#[derive(Default)]
+pub(crate) struct Layers {
+    pub(crate) compress_first: bool,
+    /// With the digests of what is signed.
+    pub(crate) signature: Option<(Signature, Digests)>,
+    pub(crate) compress_then: bool,
+    pub(crate) envelope: Option<EnvelopeTerms>,
+}
+
+/// An entity on its way through the layers.
 pub(crate) struct Outward {
-    stream: EncryptStream,
+    provider: CryptoProvider,
+    inner: Option<Stage<Deflating>>,
+    signature: Option<Stage<Signing>>,
+    outer: Option<Stage<Deflating>>,
+    envelope: Option<Stage<Envelope>>,
+    begun: bool,
+    /// What a compression gave, on its way to the next layer.
+    packed: Vec<u8>,
+}
+
+/// A layer, and the header block of the entity in it.
+struct Stage<T> {
+    machine: T,
+    head: Vec<u8>,
+}
+
+struct Signing {
+    signature: Signature,
     digests: Digests,
+    /// Octets behind the signed entity, if they were announced.
+    closing: Option<u64>,
+}
+
+/// Header fields of an entity, and octets of its body if they are known.
+pub(crate) struct Outside {
+    pub(crate) fields: Vec<(&'static str, String)>,
+    pub(crate) body: Option<u64>,
+}
+
+impl Outside {
+    /// The header block, and octets of the whole entity if they are known.
+    fn entity(&self) -> Result<(Vec<u8>, Option<u64>), SendError> {
+        let head = head_block(&self.fields)?;
+        let whole = self.body.map(|body| body.saturating_add(octets(head.len())));
+        Ok((head, whole))
+    }
 }
 
 impl Outward {
-    /// `digests` are those of the part that is signed.
-    pub(crate) fn new(stream: EncryptStream, digests: Digests) -> Self {
-        Self { stream, digests }
+    /// Layers over an entity of which `inside` is known; beside them, what is then known of the outermost.
+    pub(crate) fn new(
+        inside: Outside,
+        layers: Layers,
+        provider: &CryptoProvider,
+    ) -> Result<(Self, Outside), SendError> {
+        let mut outside = inside;
+        let inner = layers.compress_first.then(|| deflating(&mut outside)).transpose()?;
+        let signature = layers.signature.map(|signature| signing(signature, &mut outside)).transpose()?;
+        let outer = layers.compress_then.then(|| deflating(&mut outside)).transpose()?;
+        let envelope = layers.envelope.map(|terms| sealing(&terms, provider, &mut outside)).transpose()?;
+        let (provider, packed) = (provider.clone(), Vec::new());
+        Ok((Self { provider, inner, signature, outer, envelope, begun: false, packed }, outside))
     }
 
-    /// Takes octets of the signed entity.
-    pub(crate) fn signed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
-        self.digests.update_and_encrypt(octets, &mut self.stream, out);
+    /// Takes further octets of the entity's body, and appends what is complete.
+    pub(crate) fn push(&mut self, body: &[u8], wire: &mut Vec<u8>) -> Result<(), SendError> {
+        self.begin(wire)?;
+        body.chunks(CHUNK).try_for_each(|chunk| self.entity(chunk, wire))
     }
 
-    /// Takes octets before or behind it.
-    pub(crate) fn unsigned(&mut self, octets: &[u8], out: &mut Vec<u8>) {
-        self.stream.push(octets, out);
-    }
-
-    /// Ends the signed entity.
-    pub(crate) fn digests(&mut self) -> Vec<DigestValue> {
-        std::mem::take(&mut self.digests).finish()
-    }
-
-    /// Ends the content: the tag, which is empty for CBC.
-    pub(crate) fn finish(self, out: &mut Vec<u8>) -> Vec<u8> {
-        self.stream.finish(out)
-    }
-}
-
-/// A multipart/signed in an envelope that is made in one buffer.
-pub(crate) struct SignedEnvelope {
-    envelope: Envelope,
-    outward: Outward,
-    /// Room for the head of the envelope, which tells the length of all that follows, and the ciphertext so far.
-    wire: Vec<u8>,
-    room: usize,
-    plain: usize,
-}
-
-impl SignedEnvelope {
-    /// Writes what precedes an entity of `entity` octets.
-    pub(crate) fn begin(
-        (envelope, stream): (Envelope, EncryptStream),
-        digests: Digests,
-        signature: &Signature,
-        entity: usize,
-    ) -> Result<Self, SendError> {
-        let start =
-            Part { fields: vec![signature.content_type()], body: vec![signature.delimiter().into()] }.pieces()?;
-        // What is too long for the cipher is so without the signature, or nearly so; nobody shall wait for it.
-        envelope.head(entity)?;
-        let plain = entity.saturating_add(length(&start)).saturating_add(signature.tail_len());
-        let room = envelope.longest_head();
-        let mut wire = Vec::with_capacity(envelope.reserve(plain).saturating_add(room));
-        wire.resize(room, 0);
-        let mut this = Self { envelope, outward: Outward::new(stream, digests), wire, room, plain: 0 };
-        start.iter().for_each(|octets| this.unsigned(octets));
-        Ok(this)
-    }
-
-    fn unsigned(&mut self, octets: &[u8]) {
-        self.plain = self.plain.saturating_add(octets.len());
-        self.outward.unsigned(octets, &mut self.wire);
-    }
-
-    /// Takes octets of the signed entity.
-    pub(crate) fn push(&mut self, octets: &[u8]) {
-        self.plain = self.plain.saturating_add(octets.len());
-        self.outward.signed(octets, &mut self.wire);
-    }
-
-    /// Ends the signed entity.
-    pub(crate) fn digests(&mut self) -> Vec<DigestValue> {
-        self.outward.digests()
-    }
-
-    /// Adds what follows the signed entity, and closes the envelope.
-    pub(crate) fn finish(mut self, signature: &[u8]) -> Result<Part, CryptoError> {
-        self.unsigned(signature);
-        let Self { envelope, outward, mut wire, room, plain } = self;
-        let tag = outward.finish(&mut wire);
-        wire.extend_from_slice(&envelope.tail(&tag));
-        let head = envelope.head(plain)?;
-        // The head ends where the ciphertext begins; what it leaves of its room is skipped.
-        let begin = room.checked_sub(head.len()).ok_or(CryptoError::TooLong)?;
-        wire.get_mut(begin..room).ok_or(CryptoError::TooLong)?.copy_from_slice(&head);
-        Ok(envelope.part(bytes::Bytes::from(wire).slice(begin..)))
-    }
-}
-
-#[cfg(feature = "rustcrypto")]
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU8, Ordering};
-
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::SignatureScheme;
-    use crate::algorithm::{CipherAlgorithm, DigestAlgorithm};
-    use crate::crypto::{CryptoProvider, RandomError, SecureRandom};
-    use crate::identity::Signing;
-    use crate::profile::{Embed, Quirks, SignatureEncoding};
-    use crate::smime::encrypt::encrypt;
-    use crate::smime::fixtures::{alice_sign, bob_enc, now};
-    use crate::smime::join;
-    use crate::smime::sign::{SignTerms, sign};
-
-    /// The same octets in every run: 1, 2, 3 ...
-    struct Counting(AtomicU8);
-
-    impl SecureRandom for Counting {
-        fn fill(&self, out: &mut [u8]) -> Result<(), RandomError> {
-            out.iter_mut().for_each(|octet| *octet = self.0.fetch_add(1, Ordering::Relaxed).max(1));
-            Ok(())
-        }
-    }
-
-    fn counting() -> CryptoProvider {
-        CryptoProvider::rustcrypto().with_random(Arc::new(Counting(AtomicU8::new(1))))
-    }
-
-    fn signing() -> Signing {
-        let alice = alice_sign();
-        Signing { name: String::new(), active_from: None, chain: vec![alice.certificate.clone()], key: alice.key }
-    }
-
-    fn terms(digest: DigestAlgorithm, quirks: &Quirks) -> SignTerms {
-        SignTerms { scheme: SignatureScheme::RsaPkcs1v15(digest), quirks: quirks.clone(), now: now() }
-    }
-
-    fn one_after_the_other(
-        entity: &[Bytes],
-        digests: &[DigestAlgorithm],
-        cipher: CipherAlgorithm,
-        quirks: &Quirks,
-    ) -> Part {
-        let provider = counting();
-        let values = Digests::of(&provider, digests, entity).unwrap();
-        let signed = sign(entity.to_vec(), &values, &signing(), &provider, terms(digests[0], quirks)).run().unwrap();
-        let to = bob_enc().certificate;
-        encrypt(&signed.pieces().unwrap(), &[&to], cipher, None, &provider).unwrap()
-    }
-
-    /// The same at once, and how much room was too much.
-    fn at_once(
-        entity: &[Bytes],
-        digests: &[DigestAlgorithm],
-        cipher: CipherAlgorithm,
-        quirks: &Quirks,
-    ) -> (Part, Vec<DigestValue>, usize) {
-        let provider = counting();
-        let signature = Signature::begin(&signing(), &provider, terms(digests[0], quirks)).unwrap();
-        let begun = Envelope::begin(&[&bob_enc().certificate], cipher, None, &provider).unwrap();
-        let running = Digests::start(&provider, digests).unwrap();
-        let mut envelope = SignedEnvelope::begin(begun, running, &signature, length(entity)).unwrap();
-        entity.iter().for_each(|piece| envelope.push(piece));
-        let (values, room) = (envelope.digests(), envelope.wire.capacity());
-        let tail = signature.ask(entity, &values, &provider).run().unwrap();
-        let part = envelope.finish(&tail).unwrap();
-        let spare = room.checked_sub(length(&part.body)).expect("nothing was moved");
-        (part, values, spare)
-    }
-
-    #[test]
-    fn one_pass_writes_what_two_write() {
-        use DigestAlgorithm::{Sha1, Sha256, Sha384, Sha512};
-        let several: [&[DigestAlgorithm]; 4] = [&[Sha256], &[Sha384], &[Sha512, Sha1], &[Sha256, Sha512, Sha1]];
-        let ciphers = CipherAlgorithm::ALL.into_iter().filter(|cipher| !cipher.is_legacy());
-        for (at, cipher) in ciphers.enumerate() {
-            for (len, digests) in [0, 1, 63, 64, 4099, 70_001].into_iter().zip(several.iter().cycle().skip(at)) {
-                let content: Vec<u8> = (0..len).map(|octet| u8::try_from(octet % 251).unwrap()).collect();
-                let entity: Vec<_> = content.chunks(len / 3 + 1).map(Bytes::copy_from_slice).collect();
-                let expected = one_after_the_other(&entity, digests, cipher, &Quirks::default());
-                let (part, values, _) = at_once(&entity, digests, cipher, &Quirks::default());
-                assert_eq!(part.fields, expected.fields);
-                assert!(join(part.body) == join(expected.body), "{cipher} {digests:?} {len}");
-                assert_eq!(values, Digests::of(&counting(), digests, &entity).unwrap());
+    /// Ends all layers: asks the signing key, and appends to `wire` what remains. Beside it, the digests of what was signed.
+    pub(crate) fn finish(mut self, mut wire: Vec<u8>) -> Step<Result<(Vec<DigestValue>, Vec<u8>), SendError>> {
+        let signing = self.begin(&mut wire).and_then(|()| self.end_entity(&mut wire));
+        match signing {
+            Err(error) => Step::Done(Err(error)),
+            Ok(None) => Step::Done(self.end(None, &mut wire).map(|()| (Vec::new(), wire))),
+            Ok(Some(Signing { signature, digests, closing: announced })) => {
+                let digests = digests.finish();
+                let asked = signature.close(&digests, None, &self.provider);
+                let rest = Exclusive::new((self, wire));
+                asked.map(move |closing| {
+                    let (machine, mut wire) = rest.into_inner();
+                    let closing = closing.and_then(|closing| as_announced(closing, announced))?;
+                    machine.end(Some(&closing), &mut wire)?;
+                    Ok((digests, wire))
+                })
             }
         }
     }
 
-    /// The buffer is of the right size at once: it is neither moved nor mostly empty.
-    #[test]
-    fn the_length_of_the_signature_is_known_well_enough() {
-        let entity = [Bytes::from_static(b"an order")];
-        for embed in [Embed::None, Embed::Leaf, Embed::Chain] {
-            for encoding in [SignatureEncoding::Base64, SignatureEncoding::Binary] {
-                for (protection, attributes) in [(true, true), (false, true), (false, false)] {
-                    let quirks = Quirks {
-                        embed,
-                        signature_encoding: encoding,
-                        algorithm_protection: protection,
-                        signed_attributes: attributes,
-                        ..Quirks::default()
-                    };
-                    let cipher = CipherAlgorithm::Aes256Cbc;
-                    let (_, _, spare) = at_once(&entity, &[DigestAlgorithm::Sha512], cipher, &quirks);
-                    assert!(spare < 2048, "{spare} octets of {quirks:?}");
-                }
-            }
+    /// What stands before the first octet of the entity's body, from the outside in.
+    fn begin(&mut self, wire: &mut Vec<u8>) -> Result<(), SendError> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
         }
+        if let Some(Stage { machine, head }) = &mut self.envelope {
+            machine.begin(wire);
+            let head = std::mem::take(head);
+            self.sealed(&head, wire)?;
+        }
+        if let Some(Stage { machine, head }) = &mut self.outer {
+            let (mut shell, head) = (Vec::new(), std::mem::take(head));
+            machine.begin(&mut shell);
+            self.sealed(&shell, wire)?;
+            self.wrapped(&head, wire)?;
+        }
+        if let Some(Stage { machine, head }) = &mut self.signature {
+            let (opening, head) = (machine.signature.opening(), std::mem::take(head));
+            self.wrapped(opening.as_bytes(), wire)?;
+            self.signed(&head, wire)?;
+        }
+        if let Some(Stage { machine, head }) = &mut self.inner {
+            let (mut shell, head) = (Vec::new(), std::mem::take(head));
+            machine.begin(&mut shell);
+            self.signed(&shell, wire)?;
+            self.entity(&head, wire)?;
+        }
+        Ok(())
     }
 
-    #[cfg(feature = "legacy")]
-    #[test]
-    fn what_is_too_long_for_a_cipher_is_refused_before_the_key_is_asked() {
-        let provider = counting();
-        let signature = Signature::begin(&signing(), &provider, terms(DigestAlgorithm::Sha256, &Quirks::default()));
-        let (cipher, limit) = (CipherAlgorithm::TripleDesCbc, crate::Limits::default().legacy_cipher);
-        for (entity, fits) in [(limit / 2, true), (limit, false)] {
-            let begun = Envelope::begin(&[&bob_enc().certificate], cipher, None, &provider).unwrap();
-            let entity = usize::try_from(entity).unwrap();
-            let begun = SignedEnvelope::begin(begun, Digests::default(), signature.as_ref().ok().unwrap(), entity);
-            assert_eq!(begun.is_ok(), fits);
-        }
+    fn entity(&mut self, octets: &[u8], wire: &mut Vec<u8>) -> Result<(), SendError> {
+        let Some(Stage { machine, .. }) = &mut self.inner else { return self.signed(octets, wire) };
+        let mut packed = std::mem::take(&mut self.packed);
+        machine.push(octets, &mut packed);
+        self.signed(&packed, wire)?;
+        self.keep(packed);
+        Ok(())
     }
+
+    fn signed(&mut self, octets: &[u8], wire: &mut Vec<u8>) -> Result<(), SendError> {
+        match (&mut self.signature, &mut self.envelope) {
+            (Some(signing), Some(envelope)) if self.outer.is_none() => {
+                envelope.machine.push_digesting(&mut signing.machine.digests, octets, wire)?;
+                return Ok(());
+            }
+            (Some(signing), _) => signing.machine.digests.update(octets),
+            (None, _) => {}
+        }
+        self.wrapped(octets, wire)
+    }
+
+    fn wrapped(&mut self, octets: &[u8], wire: &mut Vec<u8>) -> Result<(), SendError> {
+        let Some(Stage { machine, .. }) = &mut self.outer else { return self.sealed(octets, wire) };
+        let mut packed = std::mem::take(&mut self.packed);
+        machine.push(octets, &mut packed);
+        self.sealed(&packed, wire)?;
+        self.keep(packed);
+        Ok(())
+    }
+
+    fn sealed(&mut self, octets: &[u8], wire: &mut Vec<u8>) -> Result<(), SendError> {
+        match &mut self.envelope {
+            Some(Stage { machine, .. }) => machine.push(octets, wire)?,
+            None => wire.extend_from_slice(octets),
+        }
+        Ok(())
+    }
+
+    /// The buffer is used again: a message is compressed before or after signing, never both.
+    fn keep(&mut self, mut packed: Vec<u8>) {
+        packed.clear();
+        self.packed = packed;
+    }
+
+    /// The end of the entity; gives the signature that is now to be made.
+    fn end_entity(&mut self, wire: &mut Vec<u8>) -> Result<Option<Signing>, SendError> {
+        if let Some(Stage { machine, .. }) = self.inner.take() {
+            let mut packed = std::mem::take(&mut self.packed);
+            machine.finish(&mut packed);
+            self.signed(&packed, wire)?;
+        }
+        Ok(self.signature.take().map(|stage| stage.machine))
+    }
+
+    /// The end of all that lies around the entity.
+    fn end(mut self, closing: Option<&[u8]>, wire: &mut Vec<u8>) -> Result<(), SendError> {
+        self.wrapped(closing.unwrap_or_default(), wire)?;
+        if let Some(Stage { machine, .. }) = self.outer.take() {
+            let mut packed = std::mem::take(&mut self.packed);
+            machine.finish(&mut packed);
+            self.sealed(&packed, wire)?;
+        }
+        if let Some(Stage { machine, .. }) = self.envelope {
+            machine.finish(wire);
+        }
+        Ok(())
+    }
+}
+
+fn deflating(outside: &mut Outside) -> Result<Stage<Deflating>, SendError> {
+    let machine = Deflating::new();
+    let (head, _) = outside.entity()?;
+    *outside = Outside { fields: machine.fields(), body: None };
+    Ok(Stage { machine, head })
+}
+
+fn signing((signature, digests): (Signature, Digests), outside: &mut Outside) -> Result<Stage<Signing>, SendError> {
+    let (head, entity) = outside.entity()?;
+    let closing = signature.closing_len()?;
+    let around = closing.map(|closing| closing.saturating_add(octets(signature.opening().len())));
+    let body = around.zip(entity).map(|(around, entity)| around.saturating_add(entity));
+    *outside = Outside { fields: signature.fields(), body };
+    Ok(Stage { machine: Signing { signature, digests, closing }, head })
+}
+
+fn sealing(
+    terms: &EnvelopeTerms,
+    provider: &CryptoProvider,
+    outside: &mut Outside,
+) -> Result<Stage<Envelope>, SendError> {
+    let (head, entity) = outside.entity()?;
+    let machine = Envelope::new(entity, terms, provider)?;
+    *outside = Outside { fields: machine.fields(), body: machine.total() };
+    Ok(Stage { machine, head })
+}
+
+/// A signature that is longer or shorter than its key had said would not fit the lengths written before it.
+fn as_announced(closing: Vec<u8>, announced: Option<u64>) -> Result<Vec<u8>, SendError> {
+    let written = octets(closing.len());
+    match announced {
+        Some(announced) if announced != written => Err(SendError::SignatureLength { announced, written }),
+        _ => Ok(closing),
+    }
+}
+
+fn octets(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }

@@ -35,133 +35,150 @@ pub(crate) fn sign(
     provider: &CryptoProvider,
     terms: SignTerms,
 ) -> Step<Result<Part, SendError>> {
-    let signature = match Signature::begin(signing, provider, terms) {
-        Ok(signature) => signature,
-        Err(error) => return Step::Done(Err(error)),
-    };
-    let fields = vec![signature.content_type()];
-    let start = Bytes::from(signature.delimiter());
-    signature.ask(&pieces, digests, provider).and_then_ok(move |tail| {
-        let body = std::iter::once(start).chain(pieces).chain([tail.into()]).collect();
-        Step::Done(Ok(Part { fields, body }))
-    })
+    match Signature::begin(signing, provider, terms) {
+        Ok(signature) => signature.enclose(pieces, digests, provider),
+        Err(error) => Step::Done(Err(error)),
+    }
 }
 
-/// The way to what follows a signed entity in its multipart/signed.
-pub(crate) type SignatureStep = Step<Result<Vec<u8>, SendError>>;
-
-/// A signature to be made, over an entity whose digest need not be known yet.
+/// A multipart/signed that is being written: its wrapper is known, its content is still to come.
 pub(crate) struct Signature {
+    terms: SignTerms,
     key: Arc<dyn SigningKey>,
     chain: Vec<Certificate>,
-    terms: SignTerms,
     boundary: String,
     /// Digest and signature algorithm.
     identifiers: (AlgorithmIdentifier, AlgorithmIdentifier),
 }
 
 impl Signature {
-    /// Settles everything that can fail before the content is looked at.
     pub(crate) fn begin(signing: &Signing, provider: &CryptoProvider, terms: SignTerms) -> Result<Self, SendError> {
-        let unable = || SendError::SigningAlgorithm(terms.scheme);
-        let identifiers = scheme::identifiers(terms.scheme).ok_or_else(unable)?;
+        let identifiers = scheme::identifiers(terms.scheme).ok_or(SendError::SigningAlgorithm(terms.scheme))?;
+        // Before the key is asked.
         signing.leaf().map(|leaf| signer_id(leaf, terms.quirks.signer_id)).transpose()?;
         let mut random = [0; 16];
         provider.fill_random(&mut random)?;
         let boundary = boundary_token(&random);
-        Ok(Self { key: Arc::clone(&signing.key), chain: signing.chain.clone(), terms, boundary, identifiers })
+        let (key, chain) = (Arc::clone(&signing.key), signing.chain.clone());
+        Ok(Self { terms, key, chain, boundary, identifiers })
     }
 
-    /// The header field of the multipart/signed.
-    pub(crate) fn content_type(&self) -> (&'static str, String) {
-        let boundary = &self.boundary;
-        let micalg = self.terms.quirks.micalg_names.spell(self.terms.scheme.digest());
-        let value = format!(
+    /// Header of the multipart/signed.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
+        let (boundary, micalg) = (&self.boundary, self.terms.quirks.micalg_names.spell(self.terms.scheme.digest()));
+        let content_type = format!(
             "multipart/signed; protocol=\"application/pkcs7-signature\"; micalg={micalg}; boundary=\"{boundary}\""
         );
-        ("Content-Type", value)
+        vec![("Content-Type", content_type)]
     }
 
-    /// What stands between that header and the signed entity.
-    pub(crate) fn delimiter(&self) -> String {
+    /// What stands before the signed entity.
+    pub(crate) fn opening(&self) -> String {
         format!("--{}\r\n", self.boundary)
     }
 
-    /// About how many octets follow the signed entity, rather too many than too few.
-    pub(crate) fn tail_len(&self) -> usize {
-        let certificates: usize = self.embedded().iter().map(|certificate| certificate.len()).sum();
-        let issuer = self.chain.first().map_or(0, |leaf| leaf.issuer_der().len());
-        let signature = self.key.signature_len(self.terms.scheme).unwrap_or(256).min(4096);
-        // Base64 makes four octets of three, and line ends.
-        (certificates + issuer + signature + 512) * 3 / 2 + 512
+    /// Whether the key needs all octets of the entity, not only their digest.
+    pub(crate) fn signs_content(&self) -> bool {
+        !self.terms.quirks.signed_attributes && self.terms.scheme == SignatureScheme::Ed25519
     }
 
-    /// Asks the key. The answer becomes all that follows the signed entity, whose digest is among `digests`.
-    pub(crate) fn ask(self, pieces: &[Bytes], digests: &[DigestValue], provider: &CryptoProvider) -> SignatureStep {
-        let (attributes, request) = match self.request(pieces, digests, provider) {
-            Ok(question) => question,
+    /// Octets behind the signed entity; `None` if signatures of this key differ in length.
+    pub(crate) fn closing_len(&self) -> Result<Option<u64>, SendError> {
+        let Some(length) = self.key.signature_len(self.terms.scheme) else { return Ok(None) };
+        let digest = vec![0; self.terms.scheme.digest().output_len()];
+        let cms = self.signed_data(self.attributes(&digest).as_deref(), &vec![0; length])?;
+        Ok(u64::try_from(self.closing(&cms).len()).ok())
+    }
+
+    /// Signs an entity that is at hand as a whole.
+    pub(crate) fn enclose(
+        self,
+        pieces: Vec<Bytes>,
+        digests: &[DigestValue],
+        provider: &CryptoProvider,
+    ) -> Step<Result<Part, SendError>> {
+        let fields = self.fields();
+        let opening = Bytes::from(self.opening());
+        // What is signed is the content itself: only a scheme that digests it once more gets a copy.
+        let content = self.signs_content().then(|| Bytes::from(pieces.concat()));
+        self.close(digests, content, provider).map(move |closing| {
+            let mut body = Vec::with_capacity(pieces.len() + 2);
+            body.push(opening);
+            body.extend(pieces);
+            body.push(Bytes::from(closing?));
+            Ok(Part { fields, body })
+        })
+    }
+
+    /// Asks the key, and gives what stands behind the signed entity. `content` is that entity, if the key needs it.
+    pub(crate) fn close(
+        self,
+        digests: &[DigestValue],
+        content: Option<Bytes>,
+        provider: &CryptoProvider,
+    ) -> Step<Result<Vec<u8>, SendError>> {
+        let (attributes, request) = match self.request(digests, content, provider) {
+            Ok(prepared) => prepared,
             Err(error) => return Step::Done(Err(error)),
         };
         let key = Arc::clone(&self.key);
         Step::ask(KeyRequest::Sign { key, request }, move |answer: Result<SecretBytes, KeyError>| {
             Step::Done(answer.map_err(SendError::Key).and_then(|signature| {
                 let cms = self.signed_data(attributes.as_deref(), signature.as_bytes())?;
-                Ok(self.tail(&cms))
+                Ok(self.closing(&cms))
             }))
         })
     }
 
-    /// The signed attributes, if there are to be any, and what the key is asked.
+    /// The signed attributes, and what the key is asked.
     fn request(
         &self,
-        pieces: &[Bytes],
         digests: &[DigestValue],
+        content: Option<Bytes>,
         provider: &CryptoProvider,
     ) -> Result<(Option<Vec<u8>>, SignRequest), SendError> {
-        let SignTerms { scheme, quirks, now } = &self.terms;
-        let scheme = *scheme;
-        let content = mic::pick(digests, scheme.digest()).ok_or(SendError::SigningAlgorithm(scheme))?;
-        if !quirks.signed_attributes {
-            let request = SignRequest::new(scheme, content.clone());
-            // What is signed is the content itself: only a scheme that digests it once more gets a copy.
-            let whole = (scheme == SignatureScheme::Ed25519).then(|| pieces.concat());
-            return Ok((None, whole.into_iter().fold(request, SignRequest::with_message)));
-        }
-        let protection = quirks.algorithm_protection.then_some((&self.identifiers.0, &self.identifiers.1));
-        let attributes = signed::signed_attributes(&oid::DATA, content.as_bytes(), Some(*now), protection);
+        let scheme = self.terms.scheme;
+        let digest = mic::pick(digests, scheme.digest()).ok_or(SendError::SigningAlgorithm(scheme))?;
+        let Some(attributes) = self.attributes(digest.as_bytes()) else {
+            let request = SignRequest::new(scheme, digest.clone());
+            return Ok((None, content.into_iter().fold(request, SignRequest::with_message)));
+        };
         let tbs = signed::set_of(&attributes);
         let digest = provider.digest(scheme.digest(), &tbs)?;
         Ok((Some(attributes), SignRequest::new(scheme, digest).with_message(tbs)))
     }
 
-    fn embedded(&self) -> Vec<&[u8]> {
-        let count = match self.terms.quirks.embed {
-            Embed::None => 0,
-            Embed::Leaf => 1,
-            Embed::Chain => self.chain.len(),
-        };
-        self.chain.iter().take(count).map(Certificate::der).collect()
+    fn attributes(&self, digest: &[u8]) -> Option<Vec<u8>> {
+        let (quirks, now) = (&self.terms.quirks, self.terms.now);
+        let protection = quirks.algorithm_protection.then_some((&self.identifiers.0, &self.identifiers.1));
+        quirks.signed_attributes.then(|| signed::signed_attributes(&oid::DATA, digest, Some(now), protection))
     }
 
     fn signed_data(&self, attributes: Option<&[u8]>, signature: &[u8]) -> Result<Vec<u8>, SendError> {
+        let quirks = &self.terms.quirks;
         let leaf = self.chain.first().ok_or(SetupError::NoSigningKey)?;
+        let embedded: Vec<&[u8]> = match quirks.embed {
+            Embed::None => Vec::new(),
+            Embed::Leaf => vec![leaf.der()],
+            Embed::Chain => self.chain.iter().map(Certificate::der).collect(),
+        };
         Ok(signed::write_signed_data(&SignedDataParts {
             digest_algorithm: &self.identifiers.0,
-            certificates: &self.embedded(),
-            sid: signer_id(leaf, self.terms.quirks.signer_id)?,
+            certificates: &embedded,
+            sid: signer_id(leaf, quirks.signer_id)?,
             signed_attributes: attributes,
             signature_algorithm: &self.identifiers.1,
             signature,
         }))
     }
 
-    fn tail(&self, cms: &[u8]) -> Vec<u8> {
+    fn closing(&self, cms: &[u8]) -> Vec<u8> {
         let (boundary, encoding) = (&self.boundary, self.terms.quirks.signature_encoding);
         let name = match encoding {
             SignatureEncoding::Base64 => "base64",
             SignatureEncoding::Binary => "binary",
         };
-        let mut tail = format!(
+        let mut closing = format!(
             "\r\n--{boundary}\r\n\
              Content-Type: application/pkcs7-signature; name=\"smime.p7s\"\r\n\
              Content-Transfer-Encoding: {name}\r\n\
@@ -171,17 +188,17 @@ impl Signature {
         match encoding {
             SignatureEncoding::Base64 => {
                 let mut encoder = LineEncoder::new(64);
-                encoder.push(cms, &mut tail);
+                encoder.push(cms, &mut closing);
                 // The encoder ends its last line; that line end is the one before the delimiter.
-                encoder.finish(&mut tail);
+                encoder.finish(&mut closing);
             }
             SignatureEncoding::Binary => {
-                tail.extend_from_slice(cms);
-                tail.extend_from_slice(b"\r\n");
+                closing.extend_from_slice(cms);
+                closing.extend_from_slice(b"\r\n");
             }
         }
-        tail.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-        tail
+        closing.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        closing
     }
 }
 

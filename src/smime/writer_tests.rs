@@ -17,7 +17,7 @@ use crate::identity::Signing;
 use crate::mime::transfer::{TransferEncoding, decode};
 use crate::profile::{Embed, Quirks, SignatureEncoding};
 use crate::smime::compress::{InflateBudget, compress, inflate};
-use crate::smime::encrypt::encrypt;
+use crate::smime::encrypt::{EnvelopeTerms, encrypt};
 use crate::smime::fixtures::{
     Pair, alice_enc, alice_sign, bob_enc, bob_sign, check, decrypting, now, open, provider, read, sha256,
 };
@@ -225,7 +225,12 @@ fn x10_x16_x17_envelopes_are_strict_der_and_open() {
         for length in LENGTHS {
             let content = content(length);
             let transport = Some(KeyTransport::RsaPkcs1v15);
-            let part = encrypt(&pieces(&content), &[&bob.certificate], cipher, transport, &provider()).unwrap();
+            let part = encrypt(
+                &pieces(&content),
+                &EnvelopeTerms::new(vec![bob.certificate.clone()], cipher, transport),
+                &provider(),
+            )
+            .unwrap();
             let wire = join(part.body.clone());
             let wrapped = if cipher.is_authenticated() {
                 let data: AuthEnvelopedData = strict(&inner(&wire, oid::AUTH_ENVELOPED_DATA));
@@ -265,7 +270,8 @@ fn x10_x16_x17_envelopes_are_strict_der_and_open() {
 fn x18_no_two_envelopes_are_alike() {
     let bob = bob_enc();
     for cipher in [CipherAlgorithm::Aes256Cbc, CipherAlgorithm::Aes256Gcm] {
-        let build = || encrypt(&[], &[&bob.certificate], cipher, None, &provider()).unwrap();
+        let build =
+            || encrypt(&[], &EnvelopeTerms::new(vec![bob.certificate.clone()], cipher, None), &provider()).unwrap();
         let nonce = |part: Part| {
             let wire = inner(
                 &join(part.body),

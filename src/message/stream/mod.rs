@@ -1,4 +1,8 @@
-//! Messages whose octets pass by, in both directions.
+//! Messages of any size in one pass and in bounded memory, in both directions: octets go in and come out piece by piece.
 
 pub(crate) mod accepted;
+#[cfg(feature = "http-body")]
+pub(crate) mod body;
 pub(crate) mod inbound;
+pub(crate) mod outbound;
+pub(crate) mod reader;
