@@ -187,7 +187,7 @@ pub use message::wire_head::{read_request, read_response};
 pub use mime::param::ContentType;
 pub use mime::{Error as MimeError, ErrorKind as MimeErrorKind};
 pub use name::{As2Name, MessageId, NameError, ReceivedId, ReceivedName};
-pub use note::Note;
+pub use note::{Note, SignedOctets};
 pub use pacing::{Call, Pacer, Turn};
 pub use partner::{Partner, PartnerBuilder};
 pub use profile::{

@@ -186,6 +186,13 @@ pub trait DigestContext: Send {
     /// Takes in more octets; how they are cut does not matter.
     fn update(&mut self, data: &[u8]);
 
+    /// A second digest that goes on from the octets taken in so far; `None`, the default, if the provider cannot do that.
+    ///
+    /// Where octets differ from their CRLF form only from some line on, what comes before is then digested once for both.
+    fn fork(&self) -> Option<Box<dyn DigestContext>> {
+        None
+    }
+
     /// Ends the digest.
     fn finish(self: Box<Self>) -> DigestValue;
 }

@@ -22,7 +22,7 @@ use crate::message::payload::ReceivedPayload;
 use crate::message::verdict::Verdict;
 use crate::mime::param::ContentType;
 use crate::name::{ReceivedId, ReceivedName};
-use crate::note::Note;
+use crate::note::{Note, SignedOctets};
 use crate::partner::Partner;
 use crate::profile::{AcceptTerms, DuplicateTerms, Explain, WeakReceipt};
 use crate::receipt::builder::{Asked, MdnBuilder, Reply};
@@ -236,6 +236,7 @@ pub struct Accepted {
     mic: Mic,
     mic_scope: MicScope,
     signature: Option<DigestAlgorithm>,
+    signed_octets: Option<SignedOctets>,
     evidence: Option<OriginEvidence>,
     envelope_key: Option<Vec<u8>>,
     signature_key: Option<Vec<u8>>,
@@ -264,6 +265,7 @@ impl Accepted {
         };
         Self {
             signature: trail.signature.as_ref().map(|verified| verified.scheme().digest()),
+            signed_octets: trail.signature.as_ref().map(|verified| verified.value().form),
             signature_key: trail.signature.as_ref().map(|verified| verified.value().signature_key.clone()),
             envelope_key: trail.envelope_key,
             decrypted_with: trail.decrypted_with,
@@ -331,6 +333,14 @@ impl Accepted {
     #[must_use]
     pub fn mic_scope(&self) -> MicScope {
         self.mic_scope
+    }
+
+    /// Which octets the signature covers, compared with those that arrived; `None` if the message is not signed. The
+    /// integrity check covers the same ones, and what is delivered are they, but for [`SignedOctets::InCrlf`]: the
+    /// peers that sign that form have never written it.
+    #[must_use]
+    pub fn signed_octets(&self) -> Option<SignedOctets> {
+        self.signed_octets
     }
 
     /// What was tolerated.

@@ -112,6 +112,11 @@ impl Digests {
         }
     }
 
+    /// The same digests once more, to go on from here with other octets; `None` if the provider cannot do that.
+    pub(crate) fn fork(&self) -> Option<Self> {
+        self.0.iter().map(|context| context.fork()).collect::<Option<_>>().map(Self)
+    }
+
     pub(crate) fn finish(self) -> Vec<DigestValue> {
         self.0.into_iter().map(|context| context.finish()).collect()
     }

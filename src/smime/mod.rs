@@ -8,6 +8,7 @@ pub(crate) mod encrypt;
 #[cfg(test)]
 #[cfg(feature = "rustcrypto")]
 pub(crate) mod fixtures;
+pub(crate) mod forms;
 pub(crate) mod layer;
 pub(crate) mod mic;
 pub(crate) mod peel;

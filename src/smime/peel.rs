@@ -191,7 +191,7 @@ impl Peel {
         if self.trail.signature.is_none() {
             self.trail.signature_cms = Some(cms);
         }
-        self.verify(content.clone(), &signed, exact)?;
+        let content = self.verify(content, &signed, exact)?;
         if self.exposure == Exposure::Sealed && !exact {
             // Blocks that were appended to the ciphertext would tell whether their padding is good.
             return Err(ReceiveError::UnsupportedContent("multipart/signed with octets behind its end".to_owned()));
@@ -225,7 +225,8 @@ impl Peel {
         self.decode_der(declared, body, "signature part")
     }
 
-    fn verify(&mut self, content: Bytes, signed: &SignedData, exact: bool) -> Result<(), ReceiveError> {
+    /// The content, in the form that was signed.
+    fn verify(&mut self, content: Bytes, signed: &SignedData, exact: bool) -> Result<Bytes, ReceiveError> {
         let terms = VerifyTerms {
             provider: self.terms.provider.clone(),
             signers: self.terms.signers.clone(),
@@ -242,8 +243,9 @@ impl Peel {
                 if exact && self.exposure == Exposure::Sealed && self.taint.is_none() {
                     self.exposure = Exposure::Authenticated;
                 }
+                let content = verified.value().octets.clone();
                 self.trail.signature.get_or_insert(verified);
-                Ok(())
+                Ok(content)
             }
             Err(unverified) => {
                 self.digests = unverified.digests;
@@ -294,7 +296,7 @@ impl Peel {
                 let Some(content) = signed.content.clone() else {
                     return Err(ReceiveError::UnsupportedContent("signed-data without content".to_owned()));
                 };
-                self.verify(content.clone(), &signed, true)?;
+                let content = self.verify(content, &signed, true)?;
                 self.enter(content)?;
                 Ok(None)
             }

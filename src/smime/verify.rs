@@ -1,5 +1,6 @@
 //! Verifying: a detached CMS signature over octets as received (RFC 5652 section 5.6, RFC 8551 section 3.5).
 
+use std::cell::Cell;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -12,10 +13,10 @@ use crate::cms::signed::{SignedAttributes, SignedData, SignerInfo};
 use crate::crypto::{CryptoProvider, DigestValue};
 use crate::error::{AuthenticationFault, ReceiveError, SIGNATURE};
 use crate::limits::Limits;
-use crate::mime::canonical::Canonicalizer;
-use crate::note::Note;
+use crate::note::{Note, SignedOctets};
 use crate::profile::SignedForm;
-use crate::smime::mic::{Digests, pick};
+use crate::smime::forms::{OtherForm, Received, octets_of};
+use crate::smime::mic::pick;
 use crate::smime::scheme;
 use crate::trust::{Candidate, Signers};
 
@@ -45,12 +46,13 @@ impl<T> Verified<T> {
 /// What a signature covers.
 #[derive(Clone, Debug)]
 pub(crate) struct SignedContent {
-    /// The octets as received.
+    /// The octets that were signed; those as received where their CRLF form was signed, since the peers that sign it have
+    /// never written it.
     pub(crate) octets: Bytes,
     /// Digests of the form that was signed.
     pub(crate) digests: Vec<DigestValue>,
-    /// Whether the CRLF form was signed rather than the octets as received.
-    pub(crate) canonical: bool,
+    /// The form that was signed.
+    pub(crate) form: SignedOctets,
     /// When the signer says to have signed.
     pub(crate) signed_at: Option<SystemTime>,
     /// Digest of the signature value: the same for every copy of this signature.
@@ -91,6 +93,12 @@ impl From<ReceiveError> for Unverified {
 struct SignerFault {
     error: ReceiveError,
     under: Option<Certificate>,
+}
+
+impl SignerFault {
+    fn is_invalid_signature(&self) -> bool {
+        matches!(self.error, ReceiveError::Authentication(AuthenticationFault::InvalidSignature { .. }))
+    }
 }
 
 impl From<ReceiveError> for SignerFault {
@@ -135,12 +143,11 @@ pub(crate) fn verify(
             let refused = |fault: SignerFault| format!("another signer was not accepted: {}", fault.error);
             notes.extend(other.map(|fault| Note::OtherSigner(refused(fault))));
             let signature_key = terms.provider.digest(DigestAlgorithm::Sha256, &signer.signature);
-            let digests = forms.digests(valid.canonical);
             Ok(Verified {
                 value: SignedContent {
-                    octets: forms.octets,
-                    digests,
-                    canonical: valid.canonical,
+                    octets: forms.delivered(valid.form),
+                    digests: forms.digests(valid.form),
+                    form: valid.form,
                     signed_at: signer.signed_attributes.as_ref().and_then(SignedAttributes::signing_time),
                     signature_key: signature_key.map(|key| key.as_bytes().to_vec()).unwrap_or_default(),
                 },
@@ -151,7 +158,7 @@ pub(crate) fn verify(
         (None, fault) => {
             let none = || ReceiveError::Authentication(AuthenticationFault::NoSigner).into();
             let SignerFault { error, under } = fault.unwrap_or_else(none);
-            Err(Unverified { error, digests: forms.raw, under })
+            Err(Unverified { error, digests: forms.received.values, under })
         }
     }
 }
@@ -160,11 +167,11 @@ pub(crate) fn verify(
 struct Forms {
     octets: Bytes,
     algorithms: Vec<DigestAlgorithm>,
-    raw: Vec<DigestValue>,
-    /// The CRLF form; empty until it is asked for, and when it is the same as the octets as received.
-    canonical: Option<Vec<DigestValue>>,
-    /// The content in CRLF form, once a scheme that signs the message itself has asked for it.
-    canonical_content: Option<Bytes>,
+    received: Received,
+    /// Forms beside the octets as received, once they were asked for.
+    others: Option<Vec<OtherForm>>,
+    /// How often the whole content may still be read by schemes that sign the message itself.
+    readings: Cell<usize>,
 }
 
 impl Forms {
@@ -174,51 +181,45 @@ impl Forms {
         algorithms.extend(&terms.wanted);
         // What the provider lacks fails where it is needed: another signer may do without.
         algorithms.retain(|algorithm| terms.provider.start_digest(*algorithm).is_ok());
-        let raw = Digests::of(&terms.provider, &algorithms, std::slice::from_ref(&octets)).map_err(unsupported)?;
-        Ok(Self { octets, algorithms, raw, canonical: None, canonical_content: None })
+        let received = Received::new(&terms.provider, &algorithms, &octets, terms.form).map_err(unsupported)?;
+        Ok(Self { octets, algorithms, received, others: None, readings: Cell::new(MAX_READINGS) })
     }
 
-    fn raw(&self, algorithm: DigestAlgorithm) -> Option<&DigestValue> {
-        pick(&self.raw, algorithm)
+    fn as_received(&self, algorithm: DigestAlgorithm) -> Option<&DigestValue> {
+        pick(&self.received.values, algorithm)
     }
 
-    fn canonical(&mut self, algorithm: DigestAlgorithm, terms: &VerifyTerms) -> Option<&DigestValue> {
-        if terms.form == SignedForm::AsSent {
-            return None;
-        }
-        if self.canonical.is_none() {
-            let mut digests = Digests::start(&terms.provider, &self.algorithms).ok()?;
-            let mut canonicalizer = Canonicalizer::new();
-            canonicalizer.push(&self.octets, &mut |piece| digests.update(piece));
-            self.canonical = Some(if canonicalizer.changed() { digests.finish() } else { Vec::new() });
-        }
-        self.canonical.as_deref().and_then(|values| pick(values, algorithm))
+    /// The forms beside the octets as received, with one digest of each.
+    fn others(
+        &mut self,
+        algorithm: DigestAlgorithm,
+        terms: &VerifyTerms,
+    ) -> impl Iterator<Item = (SignedOctets, &DigestValue)> {
+        let others = self
+            .others
+            .get_or_insert_with(|| self.received.others(&terms.provider, &self.algorithms, &self.octets, terms.form));
+        others.iter().filter_map(move |other| Some((other.form, pick(&other.values, algorithm)?)))
     }
 
-    /// The content in one of its forms, for a scheme that signs the message itself.
-    fn content(&mut self, canonical: bool) -> Bytes {
-        if !canonical {
-            return self.octets.clone();
-        }
-        let octets = &self.octets;
-        let in_crlf = || {
-            let mut content = Vec::with_capacity(octets.len());
-            Canonicalizer::new().push(octets, &mut |piece| content.extend_from_slice(piece));
-            content.into()
-        };
-        self.canonical_content.get_or_insert_with(in_crlf).clone()
+    fn digests(&self, form: SignedOctets) -> Vec<DigestValue> {
+        let other = self.others.iter().flatten().find(|other| other.form == form);
+        other.map_or(&self.received.values, |other| &other.values).clone()
     }
 
-    fn digests(&mut self, canonical: bool) -> Vec<DigestValue> {
-        let chosen = if canonical { self.canonical.take() } else { None };
-        chosen.unwrap_or_else(|| std::mem::take(&mut self.raw))
+    fn delivered(&self, form: SignedOctets) -> Bytes {
+        let kept = if form == SignedOctets::InCrlf { SignedOctets::AsReceived } else { form };
+        octets_of(&self.octets, kept)
     }
 }
+
+/// Readings of the whole content for signatures over the message itself. Each signer of a message may want one for each
+/// certificate and form; honest messages have one signer, who names his certificate.
+const MAX_READINGS: usize = 16;
 
 struct ValidSigner {
     certificate: Certificate,
     scheme: SignatureScheme,
-    canonical: bool,
+    form: SignedOctets,
     notes: Vec<Note>,
 }
 
@@ -233,18 +234,69 @@ fn check_signer(
     if !terms.digests.contains(&scheme.digest()) || !terms.families.contains(&scheme.family()) {
         return Err(ReceiveError::ForbiddenAlgorithm { what: SIGNATURE, algorithm: algorithm() }.into());
     }
-    if forms.raw(scheme.digest()).is_none() {
+    if forms.as_received(scheme.digest()).is_none() {
         return Err(ReceiveError::UnsupportedAlgorithm { what: SIGNATURE, algorithm: algorithm() }.into());
     }
-    let claims = match &signer.signed_attributes {
-        Some(attributes) => attribute_claims(attributes, signer, signed, forms, scheme, terms)?,
-        None => content_claims(forms, scheme, terms),
+    let valid = match &signer.signed_attributes {
+        Some(attributes) => {
+            let claims = attribute_claims(attributes, signer, signed, forms, scheme, terms)?;
+            authenticate(&claims, signer, signed, forms, scheme, terms)
+        }
+        None => check_content_signer(signer, signed, forms, scheme, terms),
     };
-    let judged =
-        |certificate: &Certificate| claims.iter().find(|claim| claim.holds(signer, certificate, scheme, terms));
+    valid.map(|mut valid| {
+        valid.notes.extend(assumed);
+        valid
+    })
+}
+
+/// Without signed attributes, the signature covers the content itself; Sterling signs so. Each form is a claim of its
+/// own, and the others are made only if the one as received does not hold.
+fn check_content_signer(
+    signer: &SignerInfo,
+    signed: &SignedData,
+    forms: &mut Forms,
+    scheme: SignatureScheme,
+    terms: &VerifyTerms,
+) -> Result<ValidSigner, SignerFault> {
+    let claim = |form, digest: &DigestValue, octets: &Bytes| Claim {
+        digest: digest.clone(),
+        message: (scheme == SignatureScheme::Ed25519).then(|| octets_of(octets, form)),
+        over_content: true,
+        form,
+        notes: form.note().into_iter().collect(),
+    };
+    let octets = forms.octets.clone();
+    let as_received = forms.as_received(scheme.digest()).map(|digest| claim(SignedOctets::AsReceived, digest, &octets));
+    let verdict = authenticate(as_received.as_slice(), signer, signed, forms, scheme, terms);
+    if !matches!(&verdict, Err(fault) if fault.is_invalid_signature()) {
+        return verdict;
+    }
+    let others: Vec<_> = forms.others(scheme.digest(), terms).map(|(form, digest)| (form, digest.clone())).collect();
+    for (form, digest) in others {
+        match authenticate(&[claim(form, &digest, &octets)], signer, signed, forms, scheme, terms) {
+            Err(fault) if fault.is_invalid_signature() => {}
+            verdict => return verdict,
+        }
+    }
+    verdict
+}
+
+/// Looks for the certificate under which one of the claims holds: among the trusted ones, then beside the signature.
+fn authenticate(
+    claims: &[Claim],
+    signer: &SignerInfo,
+    signed: &SignedData,
+    forms: &Forms,
+    scheme: SignatureScheme,
+    terms: &VerifyTerms,
+) -> Result<ValidSigner, SignerFault> {
+    let judged = |certificate: &Certificate| {
+        claims.iter().find(|claim| claim.holds(signer, certificate, scheme, terms, &forms.readings))
+    };
     let valid = |certificate: &Certificate, claim: &Claim, judged: Vec<Note>| {
-        let notes = claim.notes.iter().chain(&assumed).cloned().chain(judged).collect();
-        ValidSigner { certificate: certificate.clone(), scheme, canonical: claim.canonical, notes }
+        let notes = claim.notes.iter().cloned().chain(judged).collect();
+        ValidSigner { certificate: certificate.clone(), scheme, form: claim.form, notes }
     };
     let mut refused = None;
     for certificate in ordered(&terms.signers.trusted, &signer.sid) {
@@ -267,6 +319,10 @@ fn check_signer(
     if let Some((stranger, claim)) = stranger.as_ref().and_then(|stranger| Some((stranger, judged(stranger)?))) {
         let notes = vouched(stranger, signed, terms).map_err(ReceiveError::Authentication)?;
         return Ok(valid(stranger, claim, notes));
+    }
+    if forms.readings.get() == 0 {
+        let (what, limit) = ("readings of the content for its signatures", MAX_READINGS);
+        return Err(ReceiveError::Limit { what, limit: u64::try_from(limit).unwrap_or(u64::MAX) }.into());
     }
     Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer: describe(&signer.sid) }).into())
 }
@@ -295,7 +351,9 @@ fn vouched(stranger: &Certificate, signed: &SignedData, terms: &VerifyTerms) -> 
 struct Claim {
     digest: DigestValue,
     message: Option<Bytes>,
-    canonical: bool,
+    /// Whether the message is the content, which may be large, and not the signed attributes.
+    over_content: bool,
+    form: SignedOctets,
     notes: Vec<Note>,
 }
 
@@ -306,7 +364,14 @@ impl Claim {
         certificate: &Certificate,
         scheme: SignatureScheme,
         terms: &VerifyTerms,
+        readings: &Cell<usize>,
     ) -> bool {
+        if self.over_content && self.message.is_some() {
+            match readings.get().checked_sub(1).filter(|_| certificate.key_kind().permits(scheme)) {
+                Some(left) => readings.set(left),
+                None => return false,
+            }
+        }
         let verdict = terms.provider.verifiers().verify(
             scheme,
             certificate.spki_der(),
@@ -330,11 +395,13 @@ fn attribute_claims(
     let fault = |text: String| ReceiveError::Authentication(AuthenticationFault::Attributes(text));
     let expected = attributes.message_digest().map_err(|error| fault(error.to_string()))?;
     let algorithm = scheme.digest();
-    let raw = forms.raw(algorithm).is_some_and(|digest| digest.ct_eq(expected));
-    let canonical = !raw && forms.canonical(algorithm, terms).is_some_and(|digest| digest.ct_eq(expected));
-    if !raw && !canonical {
-        return Err(ReceiveError::IntegrityCheck { algorithm });
-    }
+    let fits = |digest: &DigestValue| digest.ct_eq(expected);
+    let form = if forms.as_received(algorithm).is_some_and(fits) {
+        Some(SignedOctets::AsReceived)
+    } else {
+        forms.others(algorithm, terms).find(|(_, digest)| fits(digest)).map(|(form, _)| form)
+    };
+    let form = form.ok_or(ReceiveError::IntegrityCheck { algorithm })?;
     let content_type = attributes.content_type().map_err(|error| fault(error.to_string()))?;
     if content_type != signed.content_type {
         return Err(fault(format!("contentType is {content_type}, the content is {}", signed.content_type)));
@@ -342,32 +409,15 @@ fn attribute_claims(
     check_protection(attributes, signer).map_err(fault)?;
     let received = attributes.as_received();
     let sorted = attributes.as_sorted_der().ok().filter(|der| Some(der) != received.as_ref());
-    let form_note = canonical.then_some(Note::CanonicalForm);
     let mut claims = Vec::with_capacity(2);
     // BouncyCastle verifies over the sorted attributes, OpenSSL over those it received: either may have been signed.
     for (message, reordered) in [(received, false), (sorted, true)] {
         let Some(message) = message else { continue };
         let digest = terms.provider.digest(algorithm, &message).map_err(unsupported)?;
-        let notes = form_note.iter().cloned().chain(reordered.then_some(Note::AttributeOrder)).collect();
-        claims.push(Claim { digest, message: Some(message.into()), canonical, notes });
+        let notes = form.note().into_iter().chain(reordered.then_some(Note::AttributeOrder)).collect();
+        claims.push(Claim { digest, message: Some(message.into()), over_content: false, form, notes });
     }
     Ok(claims)
-}
-
-/// Without signed attributes, the signature covers the content itself; Sterling signs so.
-fn content_claims(forms: &mut Forms, scheme: SignatureScheme, terms: &VerifyTerms) -> Vec<Claim> {
-    let algorithm = scheme.digest();
-    let raw = forms.raw(algorithm).cloned().map(|digest| (digest, false));
-    let canonical = forms.canonical(algorithm, terms).cloned().map(|digest| (digest, true));
-    raw.into_iter()
-        .chain(canonical)
-        .map(|(digest, canonical)| Claim {
-            digest,
-            message: (scheme == SignatureScheme::Ed25519).then(|| forms.content(canonical)),
-            canonical,
-            notes: canonical.then_some(Note::CanonicalForm).into_iter().collect(),
-        })
-        .collect()
 }
 
 /// RFC 6211 section 3: the attribute must name the algorithms that the SignerInfo uses.

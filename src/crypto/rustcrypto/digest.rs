@@ -40,9 +40,13 @@ impl DigestProvider for Digests {
 /// A running digest and how its end becomes a value of the right length.
 struct Context<D>(D, fn(D) -> DigestValue);
 
-impl<D: Digest + Send> DigestContext for Context<D> {
+impl<D: Digest + Clone + Send + 'static> DigestContext for Context<D> {
     fn update(&mut self, data: &[u8]) {
         Digest::update(&mut self.0, data);
+    }
+
+    fn fork(&self) -> Option<Box<dyn DigestContext>> {
+        Some(Box::new(Self(self.0.clone(), self.1)))
     }
 
     fn finish(self: Box<Self>) -> DigestValue {
@@ -100,7 +104,14 @@ mod tests {
                 let mut whole = Digests.start(algorithm).unwrap();
                 whole.update(message);
                 let mut chunked = Digests.start(algorithm).unwrap();
-                message.chunks(1).for_each(|chunk| chunked.update(chunk));
+                let (first, rest) = message.split_at(message.len() / 2);
+                first.chunks(1).for_each(|chunk| chunked.update(chunk));
+                let mut forked = chunked.fork().unwrap();
+                forked.update(b"other octets");
+                rest.chunks(1).for_each(|chunk| chunked.update(chunk));
+                let mut continued = forked.fork().unwrap();
+                continued.update(rest);
+                assert_eq!(forked.finish() == continued.finish(), rest.is_empty());
                 let value = whole.finish();
                 assert_eq!(value.as_bytes(), hex(answer), "{algorithm}");
                 assert_eq!(value.algorithm(), algorithm);
