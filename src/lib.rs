@@ -180,7 +180,8 @@ pub use message::duplicate::{Arrival, MessageKey};
 pub use message::origin::{OriginEvidence, OriginRecord};
 pub use message::parser::{Head, Inbound, MessageParser};
 pub use message::payload::{Payload, ReceivedPayload};
-pub use message::received::{Accepted, Envelope, Refused};
+pub use message::received::{Accepted, Envelope};
+pub use message::refused::Refused;
 pub use message::spool::SpooledMessage;
 pub use message::verdict::Verdict;
 pub use message::wire_head::{read_request, read_response};
@@ -210,6 +211,10 @@ pub use rollover::{
 };
 #[cfg(feature = "tls")]
 pub use rustls;
+pub use smime::diagnosis::{
+    AgreedSigners, MadeWith, NamedCertificate, SignatureCovers, SignatureDiagnosis, SignatureFault, SignedDigest,
+    SignerDiagnosis,
+};
 pub use smime::layer::Layer;
 pub use smime::mic::{Mic, MicScope};
 pub use step::{KeyRequest, Pending, Step};

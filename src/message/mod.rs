@@ -9,6 +9,7 @@ pub(crate) mod parser;
 pub(crate) mod parts;
 pub(crate) mod payload;
 pub(crate) mod received;
+pub(crate) mod refused;
 pub(crate) mod spool;
 pub(crate) mod verdict;
 pub(crate) mod wire_head;

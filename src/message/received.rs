@@ -5,12 +5,11 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::StatusCode;
 
 use crate::algorithm::DigestAlgorithm;
 use crate::announce::Announcement;
 use crate::certificate::CertificateUse;
-use crate::error::{Answer, Exposure, ReceiveError, answer};
+use crate::error::{Answer, ReceiveError};
 use crate::headers::CONTENT_TRANSFER_ENCODING;
 use crate::identity::{Identity, OwnCertificate};
 use crate::limits::Limits;
@@ -19,6 +18,7 @@ use crate::message::authenticity::Authenticity;
 use crate::message::origin::OriginEvidence;
 use crate::message::parser::Head;
 use crate::message::payload::ReceivedPayload;
+use crate::message::refused::Refused;
 use crate::message::verdict::Verdict;
 use crate::mime::param::ContentType;
 use crate::name::{ReceivedId, ReceivedName};
@@ -29,7 +29,7 @@ use crate::receipt::builder::{Asked, MdnBuilder, Reply};
 use crate::rollover::{Observation, ObservedUse};
 use crate::smime::layer::Layer;
 use crate::smime::mic::{Mic, MicRule, MicScope};
-use crate::smime::peel::{Current, Failure, Opened, PeelTerms, peel};
+use crate::smime::peel::{Current, Opened, PeelTerms, peel};
 use crate::step::Step;
 use crate::trust::UseTerms;
 
@@ -161,10 +161,10 @@ impl fmt::Debug for Envelope {
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     us: Identity,
-    partner: Option<Partner>,
+    pub(super) partner: Option<Partner>,
     asked: Asked,
     announced: Announcement,
-    notes: Vec<Note>,
+    pub(super) notes: Vec<Note>,
 }
 
 impl Context {
@@ -188,16 +188,16 @@ impl Context {
     }
 
     /// The agreement does not cover these names, so none of its terms apply.
-    fn of_nobody(mut self) -> Self {
+    pub(super) fn of_nobody(mut self) -> Self {
         self.partner = None;
         self
     }
 
-    fn explain(&self) -> Explain {
+    pub(super) fn explain(&self) -> Explain {
         self.partner.as_ref().map_or(Explain::Safe, |partner| partner.profile().accept.explain)
     }
 
-    fn mdn(self, answer: Answer, mic: Option<Mic>, signature: Option<DigestAlgorithm>) -> MdnBuilder {
+    pub(super) fn mdn(self, answer: Answer, mic: Option<Mic>, signature: Option<DigestAlgorithm>) -> MdnBuilder {
         MdnBuilder::new(self.us, self.partner, self.asked, answer, mic, signature, self.notes)
     }
 }
@@ -431,70 +431,5 @@ impl Accepted {
     /// The payload cannot be stored now: no receipt, status 503, and the sender tries again.
     pub fn defer(self, retry_after: Duration) -> Reply {
         Reply::deferred(retry_after, self.context.notes)
-    }
-}
-
-/// A message that is refused: the exact error for us, the answer for the partner.
-#[derive(Clone, Debug)]
-#[must_use = "the partner is waiting for a reply"]
-pub struct Refused(Box<Refusal>);
-
-#[derive(Clone, Debug)]
-struct Refusal {
-    context: Context,
-    error: ReceiveError,
-    exposure: Exposure,
-    mic: Option<Mic>,
-    layers: Vec<Layer>,
-}
-
-impl Refused {
-    fn early(context: Context, error: ReceiveError) -> Self {
-        Self(Box::new(Refusal { context, error, exposure: Exposure::Open, mic: None, layers: Vec::new() }))
-    }
-
-    fn new(mut context: Context, failure: Failure) -> Self {
-        let Failure { error, exposure, mic, trail } = failure;
-        context.notes.extend(trail.notes);
-        Self(Box::new(Refusal { context, error, exposure, mic, layers: trail.layers }))
-    }
-
-    /// What exactly is wrong. It is for our log: what the partner may learn is less.
-    #[must_use]
-    pub fn error(&self) -> &ReceiveError {
-        &self.0.error
-    }
-
-    /// The layers that were opened before it failed, outermost first.
-    #[must_use]
-    pub fn layers(&self) -> &[Layer] {
-        &self.0.layers
-    }
-
-    /// What was tolerated before it failed.
-    #[must_use]
-    pub fn notes(&self) -> &[Note] {
-        &self.0.context.notes
-    }
-
-    /// The negative receipt. A key that is unavailable is no fault of the message: the reply is 503 then.
-    pub fn mdn(self) -> MdnBuilder {
-        let Refusal { context, error, exposure, mic, .. } = *self.0;
-        let told = answer(&error, exposure, context.explain());
-        // An envelope inside a malleable one may be the work of an attacker: even that our key is asked stays untold.
-        let transient = matches!(error, ReceiveError::KeyUnavailable(_))
-            && !matches!(exposure, Exposure::Sealed | Exposure::Malleable);
-        let unknown = matches!(error, ReceiveError::UnknownPartner { .. });
-        let mic = mic.filter(|_| !told.uniform);
-        let mut builder = context.mdn(told, mic, None);
-        if unknown {
-            builder = builder.bare_status(StatusCode::FORBIDDEN).unsigned();
-        }
-        if transient { builder.transient() } else { builder }
-    }
-
-    /// A bare HTTP status instead of a receipt, such as 403, 404 or 422 for unknown partners.
-    pub fn bare(self, status: StatusCode) -> Reply {
-        Reply::bare(status, self.0.context.notes)
     }
 }

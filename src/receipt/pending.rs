@@ -20,6 +20,8 @@ use crate::receipt::evidence::{Evidence, Proof};
 use crate::receipt::incoming::{IncomingMdn, SignedReport};
 use crate::receipt::outcome::{Dispute, Outcome, SendOutcome};
 use crate::response::{Rules, judge};
+use crate::smime::diagnosis::SignatureDiagnosis;
+use crate::smime::examine::{Suspect, examine};
 use crate::smime::mic::{Digests, Mic, MicScope};
 use crate::smime::verify::{VerifyTerms, read_signature, verify};
 use crate::stored::{FormatVersion, Instant, Octets};
@@ -281,13 +283,31 @@ impl PendingReceipt {
         Outcome::Dispute(dispute, Evidence::new(self, mdn, signer, None, now))
     }
 
-    fn verify(
-        &self,
-        signed: &SignedReport,
-        signers: &Signers,
-        provider: &CryptoProvider,
-    ) -> Result<Signer, (Dispute, Option<Certificate>)> {
-        let terms = VerifyTerms {
+    /// Why the signature of a receipt does not count: which part of it differs, and what it claims against what is
+    /// agreed; `None` for a receipt without signature. Nothing of it is drawn into a verdict.
+    ///
+    /// The octets are those of the receipt, see [`IncomingMdn::mime`].
+    ///
+    /// ```
+    /// # use as2_protocol::{Dispute, Outcome, Partner};
+    /// # fn show(outcome: &Outcome, acme: &Partner) {
+    /// if let Outcome::Dispute(Dispute::Signature(_), evidence) = outcome {
+    ///     let diagnosis = evidence.diagnose_signature(acme).expect("the receipt is signed");
+    ///     println!("{diagnosis}"); // The signature of issuer CN=acme, serial 05 (rsa-pkcs1-v1.5 with sha-256) does not ...
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn diagnose_signature(&self, receipt: &IncomingMdn, partner: &Partner) -> Option<SignatureDiagnosis> {
+        let SignedReport { content, cms } = receipt.signed()?.clone();
+        let terms = self.verify_terms(&self.signers(partner), partner.provider());
+        let signed = read_signature(cms.clone(), &terms.limits);
+        let retired = partner.retired_before(self.sent_at.0).collect();
+        Some(examine(&Suspect { content, cms, signed, terms }, retired))
+    }
+
+    fn verify_terms(&self, signers: &Signers, provider: &CryptoProvider) -> VerifyTerms {
+        VerifyTerms {
             provider: provider.clone(),
             signers: signers.clone(),
             digests: self.terms.mdn_signatures.clone(),
@@ -296,7 +316,16 @@ impl PendingReceipt {
             limits: Limits::default(),
             now: self.sent_at.0,
             wanted: Vec::new(),
-        };
+        }
+    }
+
+    fn verify(
+        &self,
+        signed: &SignedReport,
+        signers: &Signers,
+        provider: &CryptoProvider,
+    ) -> Result<Signer, (Dispute, Option<Certificate>)> {
+        let terms = self.verify_terms(signers, provider);
         let data = read_signature(signed.cms.clone(), &terms.limits).map_err(|error| (error.into(), None))?;
         let mut notes = Vec::new();
         let verified = verify(signed.content.clone(), &data, &terms, &mut notes);

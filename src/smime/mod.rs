@@ -4,7 +4,9 @@
 
 pub(crate) mod compress;
 pub(crate) mod decrypt;
+pub(crate) mod diagnosis;
 pub(crate) mod encrypt;
+pub(crate) mod examine;
 #[cfg(test)]
 #[cfg(feature = "rustcrypto")]
 pub(crate) mod fixtures;

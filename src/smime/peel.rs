@@ -25,8 +25,9 @@ use crate::note::Note;
 use crate::profile::AcceptTerms;
 use crate::smime::compress::{InflateBudget, is_zlib, unpack};
 use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
+use crate::smime::examine::Suspect;
 use crate::smime::layer::{
-    Layer, boundary_note, declared_smime_type, micalg_note, repeated_head, smime_type_note, surroundings_notes,
+    Layer, boundary_note, declared_smime_type, is_cms, micalg_note, repeated_head, smime_type_note, surroundings_notes,
 };
 use crate::smime::mic::{Digests, Mic, MicRule, MicScope, pick};
 use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
@@ -92,6 +93,8 @@ pub(crate) struct Failure {
     /// The MIC of the signed content, where it could be computed although the signature is bad.
     pub(crate) mic: Option<Mic>,
     pub(crate) trail: Trail,
+    /// The signature, where it is the reason.
+    pub(crate) signature: Option<Box<Suspect>>,
 }
 
 /// Opens all layers of `outer`.
@@ -106,6 +109,7 @@ pub(crate) fn peel(outer: Current, terms: PeelTerms) -> Step<Result<Opened, Box<
         malleable: false,
         budget,
         digests: Vec::new(),
+        suspect: None,
     };
     peel.without_wrapper().run()
 }
@@ -121,6 +125,8 @@ struct Peel {
     budget: InflateBudget,
     /// Digests of the content of a signature that failed.
     digests: Vec<crate::crypto::DigestValue>,
+    /// The signature that is being verified, until it is.
+    suspect: Option<Box<Suspect>>,
 }
 
 enum Kind {
@@ -152,20 +158,9 @@ impl Peel {
         let Some(content_type) = &self.current.content_type else { return Kind::Payload };
         match content_type.essence() {
             "multipart/signed" => Kind::MultipartSigned,
-            "application/pkcs7-mime" | "application/x-pkcs7-mime" => Kind::Cms,
-            // Partners who send encrypted files through generic stacks label them by name only (RFC 8551 section 3.10).
-            "application/octet-stream" if self.has_smime_name() => Kind::Cms,
+            _ if is_cms(content_type, self.current.disposition.as_deref()) => Kind::Cms,
             _ => Kind::Payload,
         }
-    }
-
-    fn has_smime_name(&self) -> bool {
-        let is_smime = |name: &str| {
-            let name = name.to_ascii_lowercase();
-            name.ends_with(".p7m") || name.ends_with(".p7z")
-        };
-        let by_type = self.current.content_type.as_ref().and_then(|content_type| content_type.param("name"));
-        by_type.is_some_and(is_smime) || self.filename().as_deref().is_some_and(is_smime)
     }
 
     fn filename(&self) -> Option<String> {
@@ -186,7 +181,9 @@ impl Peel {
             ReceiveError::UnsupportedContent(format!("multipart/signed with {} parts instead of 2", parts.len()))
         })?;
         let cms = self.signature_part(signature)?;
-        let signed = read_signature(cms.clone(), &self.terms.limits)?;
+        let signed = read_signature(cms.clone(), &self.terms.limits);
+        self.suspect(&content, cms.clone(), signed.clone());
+        let signed = signed?;
         // The outermost signature counts, as in `verify`.
         if self.trail.signature.is_none() {
             self.trail.signature_cms = Some(cms);
@@ -227,22 +224,14 @@ impl Peel {
 
     /// The content, in the form that was signed.
     fn verify(&mut self, content: Bytes, signed: &SignedData, exact: bool) -> Result<Bytes, ReceiveError> {
-        let terms = VerifyTerms {
-            provider: self.terms.provider.clone(),
-            signers: self.terms.signers.clone(),
-            digests: self.terms.accept.digests.clone(),
-            families: self.terms.accept.signatures.clone(),
-            form: self.terms.accept.signed_form,
-            limits: self.terms.limits.clone(),
-            now: self.terms.now,
-            wanted: self.terms.mic.listed.first().copied().into_iter().collect(),
-        };
+        let terms = self.verify_terms();
         match verify(content, signed, &terms, &mut self.trail.notes) {
             Ok(verified) => {
                 self.trail.layers.push(Layer::Signed(verified.scheme().digest()));
                 if exact && self.exposure == Exposure::Sealed && self.taint.is_none() {
                     self.exposure = Exposure::Authenticated;
                 }
+                self.suspect = None;
                 let content = verified.value().octets.clone();
                 self.trail.signature.get_or_insert(verified);
                 Ok(content)
@@ -254,6 +243,24 @@ impl Peel {
                 Err(unverified.error)
             }
         }
+    }
+
+    fn verify_terms(&self) -> VerifyTerms {
+        VerifyTerms {
+            provider: self.terms.provider.clone(),
+            signers: self.terms.signers.clone(),
+            digests: self.terms.accept.digests.clone(),
+            families: self.terms.accept.signatures.clone(),
+            form: self.terms.accept.signed_form,
+            limits: self.terms.limits.clone(),
+            now: self.terms.now,
+            wanted: self.terms.mic.listed.first().copied().into_iter().collect(),
+        }
+    }
+
+    fn suspect(&mut self, content: &Bytes, cms: Bytes, signed: Result<SignedData, ReceiveError>) {
+        let (content, terms) = (content.clone(), self.verify_terms());
+        self.suspect = Some(Box::new(Suspect { content, cms, signed, terms }));
     }
 
     /// Opens a CMS object; an envelope is handed back, since its key must answer first.
@@ -296,6 +303,7 @@ impl Peel {
                 let Some(content) = signed.content.clone() else {
                     return Err(ReceiveError::UnsupportedContent("signed-data without content".to_owned()));
                 };
+                self.suspect(&content, Bytes::new(), Ok(signed.clone()));
                 let content = self.verify(content, &signed, true)?;
                 self.enter(content)?;
                 Ok(None)
@@ -416,12 +424,14 @@ impl Peel {
             Exposure::Sealed => None,
             _ => pick(&self.digests, wanted).or(self.digests.first()).map(Mic::new),
         };
+        // Wrong padding, and not the signature, is the reason then.
+        let signature = self.suspect.filter(|_| self.taint.is_none());
         let error = self.taint.map_or(error, ReceiveError::Decryption);
         let exposure = match self.exposure {
             Exposure::Sealed if self.malleable => Exposure::Malleable,
             exposure => exposure,
         };
-        Box::new(Failure { error, exposure, mic, trail: self.trail })
+        Box::new(Failure { error, exposure, mic, trail: self.trail, signature })
     }
 
     fn finish(mut self) -> Result<Opened, Box<Failure>> {
