@@ -125,6 +125,11 @@ impl PendingReceipt {
         &self.mics
     }
 
+    /// Checks over other octets that count as well, since products are known to write them.
+    pub(crate) fn variants(&self) -> &[Mic] {
+        &self.variants
+    }
+
     /// Which octets the integrity checks cover.
     #[must_use]
     pub fn mic_scope(&self) -> MicScope {
