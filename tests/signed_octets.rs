@@ -7,6 +7,8 @@ mod by_hand;
 mod dissect;
 #[path = "peers/made.rs"]
 mod made;
+#[path = "support/receipts.rs"]
+mod receipts;
 #[path = "support/refusal.rs"]
 mod refusal;
 mod support;
@@ -109,6 +111,44 @@ fn c05_strict_terms_take_the_octets_as_sent_alone() {
             assert_eq!(opened(sealed(sent, signed)), expected("INTEGRITY_CHECK"), "{form:?} {terms:?}");
         }
     }
+}
+
+#[test]
+fn c05_receipts_are_read_in_these_forms_too_unless_the_terms_are_strict() {
+    let settled = |terms: SignedForm, sent: &[u8], signed: &[u8]| {
+        let mut profile = profile(ALICE, BOB);
+        profile.accept.signed_form = terms;
+        let partner = worked_partner(profile, "bob");
+        let builder = MessageBuilder::new(&worked_identity("alice"), &partner).message_id(ID.parse().unwrap());
+        let pending = builder.build(Payload::x12(receipts::order()), now()).unwrap().pending;
+        let stored: PendingReceipt = serde_json::from_value(serde_json::to_value(&pending).unwrap()).unwrap();
+        let body = signed_body(sent, &Signer::java("bob-sign").sign(signed));
+        let response = receipts::response(&entity(&format!("Content-Type: {SIGNED_TYPE}"), &body));
+        match stored.settle(&receipt_in(&response), &partner, now()) {
+            Outcome::Deliver(evidence) => {
+                let again = evidence.record().verify(&CryptoProvider::rustcrypto()).unwrap();
+                assert_eq!(again.notes(), evidence.notes());
+                evidence.notes().to_vec()
+            }
+            Outcome::Dispute(dispute, _) => vec![Note::Other(dispute.code().to_owned())],
+            other => panic!("{other:?}"),
+        }
+    };
+    let mic = receipts::waiting(ReceiptKind::Signed, false).mics()[0].clone();
+    let report = receipts::report(&receipts::fields(receipts::PROCESSED, Some(&mic), ""));
+    let (short, more) = (report.strip_suffix(b"\r\n").unwrap(), [&report, &b"\r\n"[..]].concat());
+    let lf = String::from_utf8(report.clone()).unwrap().replace("\r\n", "\n").into_bytes();
+    for (sent, signed, note) in [
+        (&report, short, Note::OtherForm(SignedOctets::WithoutLastLineEnd)),
+        (&report, &more, Note::OtherForm(SignedOctets::WithLineEnd)),
+        (&lf, &report, Note::CanonicalForm),
+    ] {
+        for terms in [SignedForm::Tolerant, SignedForm::AsSentOrCrlf] {
+            assert_eq!(settled(terms, sent, signed), [note.clone()]);
+        }
+        assert_eq!(settled(SignedForm::AsSent, sent, signed), [Note::Other("MDN_SIGNATURE".to_owned())]);
+    }
+    assert_eq!(settled(SignedForm::AsSent, &report, &report), []);
 }
 
 #[test]

@@ -117,6 +117,23 @@ mod tests {
     }
 
     #[test]
+    fn no_two_bodies_of_one_length_have_the_same_form_in_line_feeds() {
+        let mut seen = std::collections::BTreeMap::new();
+        for length in 0..8 {
+            for number in 0..3_usize.pow(length) {
+                let digit = |at| b"\r\na"[number / 3_usize.pow(at) % 3];
+                let body: Vec<u8> = (0..length).map(digit).collect();
+                let (entity, mut form) = ([b"A: b\r\n\r\n", body.as_slice()].concat(), Vec::new());
+                if body_in_lf(&entity, &mut |piece| form.extend_from_slice(piece)) {
+                    let other = seen.insert((length, form), body);
+                    assert_eq!(other, None);
+                }
+            }
+        }
+        assert!(seen.len() > 400, "{}", seen.len());
+    }
+
+    #[test]
     fn one_line_end_is_left_out_at_the_end() {
         let short = without_last_line_end;
         assert_eq!(

@@ -108,17 +108,19 @@ pub enum Requirement {
 }
 
 /// Which form of the signed content is compared with the signature's digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum SignedForm {
     /// The octets as sent; else the form with CRLF line ends; else the octets without their last line end or with one
     /// more; else with CRLF in the header and bare line feeds in the body. What matched is told in a note.
+    #[default]
     Tolerant,
     /// The octets as sent, or the form with CRLF line ends: BouncyCastle and JavaMail sign the latter and send the former.
+    /// Receipts are read as under `Tolerant`: libas2 signs them without their last line end.
     AsSentOrCrlf,
-    /// Only the octets as sent.
+    /// Only the octets as sent, in receipts too.
     AsSent,
 }
 

@@ -47,6 +47,8 @@ pub struct PendingReceipt {
     terms: ReceiptTerms,
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     certificates: CertificateTerms,
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
+    signed_form: SignedForm,
     scope: MicScope,
     mics: Vec<Mic>,
     variants: Vec<Mic>,
@@ -82,6 +84,7 @@ impl PendingReceipt {
             asynchronous: wish.asynchronous_url.is_some(),
             terms: sent.profile.expect.clone(),
             certificates: sent.profile.certificates.clone(),
+            signed_form: receipt_form(sent.profile.accept.signed_form),
             scope: sent.scope,
             mics: sent.mics,
             variants: sent.variants,
@@ -317,7 +320,7 @@ impl PendingReceipt {
             signers: signers.clone(),
             digests: self.terms.mdn_signatures.clone(),
             families: self.terms.mdn_signature_families.clone(),
-            form: SignedForm::Tolerant,
+            form: self.signed_form,
             limits: Limits::default(),
             now: self.sent_at.0,
             wanted: Vec::new(),
@@ -396,6 +399,15 @@ impl From<ReceiveError> for Dispute {
     }
 }
 
+/// Which form of a receipt may be signed. libas2 signs receipts without their last line end, and partners who agreed on
+/// the CRLF form beside the octets as sent meant messages.
+fn receipt_form(of_messages: SignedForm) -> SignedForm {
+    match of_messages {
+        SignedForm::AsSent => SignedForm::AsSent,
+        SignedForm::AsSentOrCrlf | SignedForm::Tolerant => SignedForm::Tolerant,
+    }
+}
+
 enum MicVerdict {
     Equal,
     Missing,
@@ -414,8 +426,8 @@ fn refusal(disposition: &Disposition, mdn: &IncomingMdn) -> Option<Disposition> 
 }
 
 #[cfg(feature = "serde")]
-fn is_default(terms: &CertificateTerms) -> bool {
-    *terms == CertificateTerms::default()
+fn is_default<T: Default + PartialEq>(terms: &T) -> bool {
+    *terms == T::default()
 }
 
 fn recompute(
