@@ -176,26 +176,21 @@ fn about(message: &Outbound, mic: &str) -> IncomingMdn {
 
 #[test]
 fn the_explanation_says_what_the_check_of_this_message_covers() {
-    let unsigned = |terms: &mut PartnerProfile| {
+    fn unsigned(terms: &mut PartnerProfile) {
         terms.send.sign = None;
-        terms.send.receipt.kind = ReceiptKind::Unsigned;
-    };
-    let cases: [(fn(&mut PartnerProfile), &str); 3] = [
-        (|_| (), "it should cover the entity that was signed, octet for octet as it was sent."),
+    }
+    fn encrypted(terms: &mut PartnerProfile) {
+        unsigned(terms);
+        terms.send.encrypt = Some(CipherAlgorithm::Aes128Cbc);
+    }
+    for (message, expected) in [
+        (sent(|_| ()), "it should cover the entity that was signed, octet for octet as it was sent."),
         (
-            |terms| {
-                terms.send.sign = None;
-                terms.send.encrypt = Some(CipherAlgorithm::Aes128Cbc);
-            },
+            sent(encrypted),
             "it should cover the document with its MIME header, before it was compressed or encrypted, octet",
         ),
-        (
-            |terms| terms.send.sign = None,
-            "it should cover the document without its MIME header, octet for octet as it was sent.",
-        ),
-    ];
-    for (change, expected) in cases {
-        let message = sent(change);
+        (sent(unsigned), "it should cover the document without its MIME header, octet for octet as it was sent."),
+    ] {
         let found = diagnose(&message, &of(DigestAlgorithm::Sha256, "sha-256", b""));
         assert!(found.to_string().contains(expected), "{found}");
     }

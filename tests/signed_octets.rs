@@ -144,7 +144,7 @@ fn c05_receipts_are_read_in_these_forms_too_unless_the_terms_are_strict() {
         (&lf, &report, Note::CanonicalForm),
     ] {
         for terms in [SignedForm::Tolerant, SignedForm::AsSentOrCrlf] {
-            assert_eq!(settled(terms, sent, signed), [note.clone()]);
+            assert_eq!(settled(terms, sent, signed), std::slice::from_ref(&note));
         }
         assert_eq!(settled(SignedForm::AsSent, sent, signed), [Note::Other("MDN_SIGNATURE".to_owned())]);
     }
