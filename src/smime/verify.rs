@@ -1,6 +1,6 @@
 //! Verifying: a detached CMS signature over octets as received (RFC 5652 section 5.6, RFC 8551 section 3.5).
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -206,6 +206,12 @@ impl Forms {
         other.map_or(&self.received.values, |other| &other.values).clone()
     }
 
+    /// The content in a form, for a scheme that signs the message itself; `None` if it was read too often.
+    fn read(&self, form: SignedOctets) -> Option<Bytes> {
+        self.readings.set(self.readings.get().checked_sub(1)?);
+        Some(octets_of(&self.octets, form))
+    }
+
     fn delivered(&self, form: SignedOctets) -> Bytes {
         let kept = if form == SignedOctets::InCrlf { SignedOctets::AsReceived } else { form };
         octets_of(&self.octets, kept)
@@ -237,12 +243,13 @@ fn check_signer(
     if forms.as_received(scheme.digest()).is_none() {
         return Err(ReceiveError::UnsupportedAlgorithm { what: SIGNATURE, algorithm: algorithm() }.into());
     }
+    let attempt = Attempt { signer, signed, scheme, terms, stranger: OnceCell::new() };
     let valid = match &signer.signed_attributes {
         Some(attributes) => {
             let claims = attribute_claims(attributes, signer, signed, forms, scheme, terms)?;
-            authenticate(&claims, signer, signed, forms, scheme, terms)
+            attempt.authenticate(&claims, forms)
         }
-        None => check_content_signer(signer, signed, forms, scheme, terms),
+        None => attempt.authenticate_content(forms),
     };
     valid.map(|mut valid| {
         valid.notes.extend(assumed);
@@ -250,81 +257,83 @@ fn check_signer(
     })
 }
 
-/// Without signed attributes, the signature covers the content itself; Sterling signs so. Each form is a claim of its
-/// own, and the others are made only if the one as received does not hold.
-fn check_content_signer(
-    signer: &SignerInfo,
-    signed: &SignedData,
-    forms: &mut Forms,
+/// One signer, for whom a certificate is looked for.
+struct Attempt<'a> {
+    signer: &'a SignerInfo,
+    signed: &'a SignedData,
     scheme: SignatureScheme,
-    terms: &VerifyTerms,
-) -> Result<ValidSigner, SignerFault> {
-    let claim = |form, digest: &DigestValue, octets: &Bytes| Claim {
-        digest: digest.clone(),
-        message: (scheme == SignatureScheme::Ed25519).then(|| octets_of(octets, form)),
-        over_content: true,
-        form,
-        notes: form.note().into_iter().collect(),
-    };
-    let octets = forms.octets.clone();
-    let as_received = forms.as_received(scheme.digest()).map(|digest| claim(SignedOctets::AsReceived, digest, &octets));
-    let verdict = authenticate(as_received.as_slice(), signer, signed, forms, scheme, terms);
-    if !matches!(&verdict, Err(fault) if fault.is_invalid_signature()) {
-        return verdict;
-    }
-    let others: Vec<_> = forms.others(scheme.digest(), terms).map(|(form, digest)| (form, digest.clone())).collect();
-    for (form, digest) in others {
-        match authenticate(&[claim(form, &digest, &octets)], signer, signed, forms, scheme, terms) {
-            Err(fault) if fault.is_invalid_signature() => {}
-            verdict => return verdict,
-        }
-    }
-    verdict
+    terms: &'a VerifyTerms,
+    /// The certificate beside the signature that the signer names, once it was looked for.
+    stranger: OnceCell<Option<Certificate>>,
 }
 
-/// Looks for the certificate under which one of the claims holds: among the trusted ones, then beside the signature.
-fn authenticate(
-    claims: &[Claim],
-    signer: &SignerInfo,
-    signed: &SignedData,
-    forms: &Forms,
-    scheme: SignatureScheme,
-    terms: &VerifyTerms,
-) -> Result<ValidSigner, SignerFault> {
-    let judged = |certificate: &Certificate| {
-        claims.iter().find(|claim| claim.holds(signer, certificate, scheme, terms, &forms.readings))
-    };
-    let valid = |certificate: &Certificate, claim: &Claim, judged: Vec<Note>| {
-        let notes = claim.notes.iter().cloned().chain(judged).collect();
-        ValidSigner { certificate: certificate.clone(), scheme, form: claim.form, notes }
-    };
-    let mut refused = None;
-    for certificate in ordered(&terms.signers.trusted, &signer.sid) {
-        let Some(claim) = judged(certificate) else { continue };
-        // The key may have another certificate that passes.
-        match terms.signers.terms.judge(certificate, terms.now) {
-            Ok(notes) => return Ok(valid(certificate, claim, notes)),
-            Err(fault) => {
-                let error = ReceiveError::Authentication(AuthenticationFault::Certificate(fault));
-                refused.get_or_insert(SignerFault { error, under: Some(certificate.clone()) });
-            }
+impl Attempt<'_> {
+    /// Without signed attributes, the signature covers the content itself; Sterling signs so. Each form is a claim of
+    /// its own, and the others are made only if the one as received does not hold.
+    fn authenticate_content(&self, forms: &mut Forms) -> Result<ValidSigner, SignerFault> {
+        let covered = || if self.scheme == SignatureScheme::Ed25519 { Covered::Content } else { Covered::Digest };
+        let claim = |form: SignedOctets, digest: &DigestValue| Claim {
+            digest: digest.clone(),
+            covered: covered(),
+            form,
+            notes: form.note().into_iter().collect(),
+        };
+        let algorithm = self.scheme.digest();
+        let first = forms.as_received(algorithm).map(|digest| claim(SignedOctets::AsReceived, digest));
+        let verdict = self.authenticate(first.as_slice(), forms);
+        if !matches!(&verdict, Err(fault) if fault.is_invalid_signature()) {
+            return verdict;
+        }
+        let others: Vec<_> = forms.others(algorithm, self.terms).map(|(form, digest)| claim(form, digest)).collect();
+        match self.authenticate(&others, forms) {
+            Err(fault) if fault.is_invalid_signature() => verdict,
+            other => other,
         }
     }
-    if let Some(refused) = refused {
-        return Err(refused);
+
+    /// Looks for the certificate under which one of the claims holds: among the trusted ones, then beside the signature.
+    fn authenticate(&self, claims: &[Claim], forms: &Forms) -> Result<ValidSigner, SignerFault> {
+        let Self { signer, signed, scheme, terms, .. } = *self;
+        let judged = |certificate: &Certificate| {
+            claims.iter().find(|claim| claim.holds(signer, certificate, scheme, terms, forms))
+        };
+        let valid = |certificate: &Certificate, claim: &Claim, judged: Vec<Note>| {
+            let notes = claim.notes.iter().cloned().chain(judged).collect();
+            ValidSigner { certificate: certificate.clone(), scheme, form: claim.form, notes }
+        };
+        let mut refused = None;
+        for certificate in ordered(&terms.signers.trusted, &signer.sid) {
+            let Some(claim) = judged(certificate) else { continue };
+            // The key may have another certificate that passes.
+            match terms.signers.terms.judge(certificate, terms.now) {
+                Ok(notes) => return Ok(valid(certificate, claim, notes)),
+                Err(fault) => {
+                    let error = ReceiveError::Authentication(AuthenticationFault::Certificate(fault));
+                    refused.get_or_insert(SignerFault { error, under: Some(certificate.clone()) });
+                }
+            }
+        }
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        let stranger = self.stranger.get_or_init(|| named_beside(signer, signed));
+        if let Some((stranger, claim)) = stranger.as_ref().and_then(|stranger| Some((stranger, judged(stranger)?))) {
+            let notes = vouched(stranger, signed, terms).map_err(ReceiveError::Authentication)?;
+            return Ok(valid(stranger, claim, notes));
+        }
+        if forms.readings.get() == 0 {
+            let (what, limit) = ("readings of the content for its signatures", MAX_READINGS);
+            return Err(ReceiveError::Limit { what, limit: u64::try_from(limit).unwrap_or(u64::MAX) }.into());
+        }
+        let signer = describe(&signer.sid);
+        Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer }).into())
     }
-    // What is computed for a stranger is bounded.
+}
+
+/// The certificate beside a signature that its signer names. What is computed for a stranger is bounded.
+fn named_beside(signer: &SignerInfo, signed: &SignedData) -> Option<Certificate> {
     let mut embedded = signed.certificates.iter().filter_map(|der| Certificate::from_der(der.clone()).ok());
-    let stranger = embedded.find(|certificate| names(&signer.sid, certificate)).filter(Certificate::is_small);
-    if let Some((stranger, claim)) = stranger.as_ref().and_then(|stranger| Some((stranger, judged(stranger)?))) {
-        let notes = vouched(stranger, signed, terms).map_err(ReceiveError::Authentication)?;
-        return Ok(valid(stranger, claim, notes));
-    }
-    if forms.readings.get() == 0 {
-        let (what, limit) = ("readings of the content for its signatures", MAX_READINGS);
-        return Err(ReceiveError::Limit { what, limit: u64::try_from(limit).unwrap_or(u64::MAX) }.into());
-    }
-    Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer: describe(&signer.sid) }).into())
+    embedded.find(|certificate| names(&signer.sid, certificate)).filter(Certificate::is_small)
 }
 
 /// Whether somebody vouches for an embedded certificate under which the signature is valid. With pinned trust
@@ -350,11 +359,19 @@ fn vouched(stranger: &Certificate, signed: &SignedData, terms: &VerifyTerms) -> 
 /// One reading of what the signature value was computed over.
 struct Claim {
     digest: DigestValue,
-    message: Option<Bytes>,
-    /// Whether the message is the content, which may be large, and not the signed attributes.
-    over_content: bool,
+    covered: Covered,
     form: SignedOctets,
     notes: Vec<Note>,
+}
+
+/// What a scheme that signs the message itself needs beside the digest.
+enum Covered {
+    /// Nothing: it signs the digest.
+    Digest,
+    /// The signed attributes.
+    Attributes(Bytes),
+    /// The whole content, which may be large.
+    Content,
 }
 
 impl Claim {
@@ -364,22 +381,19 @@ impl Claim {
         certificate: &Certificate,
         scheme: SignatureScheme,
         terms: &VerifyTerms,
-        readings: &Cell<usize>,
+        forms: &Forms,
     ) -> bool {
-        if self.over_content && self.message.is_some() {
-            match readings.get().checked_sub(1).filter(|_| certificate.key_kind().permits(scheme)) {
-                Some(left) => readings.set(left),
+        let message = match &self.covered {
+            Covered::Digest => None,
+            Covered::Attributes(attributes) => Some(attributes.clone()),
+            Covered::Content if !certificate.key_kind().permits(scheme) => return false,
+            Covered::Content => match forms.read(self.form) {
+                Some(content) => Some(content),
                 None => return false,
-            }
-        }
-        let verdict = terms.provider.verifiers().verify(
-            scheme,
-            certificate.spki_der(),
-            &self.digest,
-            self.message.as_deref(),
-            &signer.signature,
-        );
-        verdict.is_ok()
+            },
+        };
+        let verifiers = terms.provider.verifiers();
+        verifiers.verify(scheme, certificate.spki_der(), &self.digest, message.as_deref(), &signer.signature).is_ok()
     }
 }
 
@@ -415,7 +429,7 @@ fn attribute_claims(
         let Some(message) = message else { continue };
         let digest = terms.provider.digest(algorithm, &message).map_err(unsupported)?;
         let notes = form.note().into_iter().chain(reordered.then_some(Note::AttributeOrder)).collect();
-        claims.push(Claim { digest, message: Some(message.into()), over_content: false, form, notes });
+        claims.push(Claim { digest, covered: Covered::Attributes(message.into()), form, notes });
     }
     Ok(claims)
 }
