@@ -317,6 +317,8 @@ fn open(envelope: Envelope) {
         Ok(accepted) => (accepted.stored().build(now()), true),
         Err(refused) => {
             let _ = (refused.error().to_string(), refused.notes());
+            let explained = refused.diagnose_signature().map(|diagnosis| diagnosis.to_string());
+            assert!(explained.is_none_or(|sentence| sentence.ends_with('.')));
             (refused.mdn().build(now()), false)
         }
     };
@@ -353,6 +355,8 @@ pub fn settlement(data: &[u8]) {
         assert_eq!(receipt.original_message_id().unwrap(), *pending.message_id());
     }
     let _ = (outcome.advice(), outcome.letter());
+    let diagnosis = pending.diagnose_signature(&receipt, keys::partner());
+    assert_eq!(diagnosis.is_some(), receipt.is_signed());
     let _ = pending.settle_with(&receipt, keys::partner(), &mut &b"ISA*00*"[..], now());
     park(receipt);
 }

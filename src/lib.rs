@@ -181,7 +181,8 @@ pub use message::duplicate::{Arrival, MessageKey};
 pub use message::origin::{OriginEvidence, OriginRecord};
 pub use message::parser::{Head, Inbound, MessageParser};
 pub use message::payload::{Payload, PayloadHead, ReceivedPayload};
-pub use message::received::{Accepted, Envelope, Refused};
+pub use message::received::{Accepted, Envelope};
+pub use message::refused::Refused;
 pub use message::spool::SpooledMessage;
 pub use message::stream::accepted::{AcceptedStream, StreamedDocument};
 #[cfg(feature = "http-body")]
@@ -194,7 +195,7 @@ pub use message::wire_head::{read_request, read_response};
 pub use mime::param::ContentType;
 pub use mime::{Error as MimeError, ErrorKind as MimeErrorKind};
 pub use name::{As2Name, MessageId, NameError, ReceivedId, ReceivedName};
-pub use note::Note;
+pub use note::{Note, SignedOctets};
 pub use pacing::{Call, Pacer, Turn};
 pub use partner::{Partner, PartnerBuilder};
 pub use profile::{
@@ -217,6 +218,10 @@ pub use rollover::{
 };
 #[cfg(feature = "tls")]
 pub use rustls;
+pub use smime::diagnosis::{
+    AgreedSigners, MadeWith, NamedCertificate, SignatureCovers, SignatureDiagnosis, SignatureFault, SignedDigest,
+    SignerDiagnosis,
+};
 pub use smime::inward::quarantine::{DocumentHead, Quarantine, SingleDocument};
 pub use smime::layer::Layer;
 pub use smime::mic::{Mic, MicScope};

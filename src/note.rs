@@ -31,6 +31,8 @@ pub enum Note {
     },
     /// The signature covers the CRLF form of what was sent with bare line feeds (BouncyCastle and JavaMail peers).
     CanonicalForm,
+    /// The signature covers yet another form of what was sent, which differs in line ends. That form is delivered.
+    OtherForm(SignedOctets),
     /// `micalg` names another digest than the signature uses.
     Micalg {
         /// The parameter as received.
@@ -105,6 +107,7 @@ impl Note {
             Self::TransferEncoding(_) => "TRANSFER_ENCODING",
             Self::SmimeType { .. } => "SMIME_TYPE",
             Self::CanonicalForm => "CANONICAL_FORM",
+            Self::OtherForm(_) => "OTHER_FORM",
             Self::Micalg { .. } => "MICALG",
             Self::Surroundings(_) => "SURROUNDINGS",
             Self::AttributeOrder => "ATTRIBUTE_ORDER",
@@ -150,6 +153,7 @@ impl fmt::Display for Note {
             Self::CanonicalForm => {
                 f.write_str("the signature covers the CRLF form of a body sent with bare line feeds")
             }
+            Self::OtherForm(form) => write!(f, "the signature covers the content {form}"),
             Self::Micalg { declared, actual } => write!(f, "micalg says {declared}, the signature uses {actual}"),
             Self::AttributeOrder => {
                 f.write_str("the signed attributes are not sent in the order in which they were signed")
@@ -167,5 +171,49 @@ impl fmt::Display for Note {
                 write!(f, "only weak digests were asked for; the receipt is signed with {signed_with}")
             }
         }
+    }
+}
+
+/// Which octets a signature covers, compared with those that arrived: all forms differ in line ends alone.
+///
+/// RFC 1847 section 2.1 wants the octets that are sent. Products sign what they have before their mail library writes
+/// it, or count the line end before a boundary among the content, or leave one out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum SignedOctets {
+    /// The octets as received, between the boundaries.
+    AsReceived,
+    /// With all line ends made CRLF.
+    InCrlf,
+    /// Without the last line end.
+    WithoutLastLineEnd,
+    /// With one more CRLF: the one that belongs to the boundary.
+    WithLineEnd,
+    /// With CRLF in the header and bare line feeds in the body.
+    BodyInLf,
+}
+
+impl SignedOctets {
+    /// What a note says about a signature over this form, if it is not the form as received.
+    pub(crate) fn note(self) -> Option<Note> {
+        match self {
+            Self::AsReceived => None,
+            Self::InCrlf => Some(Note::CanonicalForm),
+            other => Some(Note::OtherForm(other)),
+        }
+    }
+}
+
+impl fmt::Display for SignedOctets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AsReceived => "as it was sent",
+            Self::InCrlf => "with all line ends made CRLF",
+            Self::WithoutLastLineEnd => "without its last line end",
+            Self::WithLineEnd => "with one line end more",
+            Self::BodyInLf => "with CRLF in its header and bare line feeds in its body",
+        })
     }
 }

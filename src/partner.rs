@@ -131,6 +131,12 @@ impl Partner {
         self.inner.verification.iter().filter(acceptable).map(|own| own.certificate.clone()).collect()
     }
 
+    /// Certificates that were retired before `at`, each with the time.
+    pub(crate) fn retired_before(&self, at: SystemTime) -> impl Iterator<Item = (Certificate, SystemTime)> {
+        let retired = self.inner.verification.iter().filter_map(|own| Some((own.certificate.clone(), own.retired_at?)));
+        retired.filter(move |(_, retired_at)| *retired_at < at)
+    }
+
     /// Who may sign at `at` what is used so, by these terms.
     pub(crate) fn signers(&self, terms: UseTerms, at: SystemTime) -> Signers {
         Signers {

@@ -56,6 +56,7 @@ fn a_new_profile_is_the_golden_one() {
     let mut expected = profile.clone();
     expected.send.key_transport = Some(KeyTransport::RsaPkcs1v15);
     expected.accept.key_transports = vec![KeyTransport::RsaPkcs1v15];
+    expected.accept.signed_form = SignedForm::AsSentOrCrlf;
     expected.accept.ciphers.retain(|cipher| cipher.name().ends_with("bc") || cipher.name().ends_with("gcm"));
     assert_eq!(early, expected, "written before there were endpoints, pacing and delivery");
     let short = serde_json::json!({ "version": 1, "us": ALICE, "them": BOB, "url": URL });

@@ -320,6 +320,7 @@ impl Company {
 /// The exact error is for us. The receipt says what the partner may know.
 fn refuse(refused: Refused, now: SystemTime) -> (Answer, Finding) {
     let (code, error) = (refused.error().code(), refused.error().to_string());
+    let error = refused.diagnose_signature().map_or(error, |diagnosis| diagnosis.to_string());
     let layers = refused.layers().to_vec();
     let mdn = refused.mdn();
     let reference = mdn.reference().map(str::to_owned);

@@ -302,6 +302,17 @@ pub trait VerifierProvider: Send + Sync {
         message: Option<&[u8]>,
         signature: &[u8],
     ) -> Result<(), VerifyError>;
+
+    /// Reads the digest out of an RSASSA-PKCS1-v1_5 signature that was made with this key, whatever it was made over.
+    /// It serves to explain signatures that do not verify; no verdict is drawn from it.
+    ///
+    /// # Errors
+    /// [`VerifyError::InvalidSignature`] if it was made with another key, [`VerifyError::InvalidKey`] if the key is of
+    /// another kind, [`VerifyError::Unsupported`], the default, if the provider does not tell.
+    fn recover_digest(&self, spki_der: &[u8], signature: &[u8]) -> Result<DigestValue, VerifyError> {
+        let _ = (spki_der, signature);
+        Err(VerifyError::Unsupported)
+    }
 }
 
 /// Why a signature was not verified.

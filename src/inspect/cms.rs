@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::entity::Check;
 use super::tree::Finding;
 use super::{Look, entity};
 use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
@@ -17,8 +18,8 @@ use crate::note::Note;
 use crate::profile::AcceptTerms;
 use crate::smime::compress::unpack;
 use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
+use crate::smime::entity_id::{describe, names};
 use crate::smime::layer::{micalg_note, smime_type_note};
-use crate::smime::verify::{describe, names};
 use crate::stored::Instant;
 
 /// A CMS object, and what is inside it.
@@ -189,7 +190,10 @@ fn signers(
     if data.signers.is_empty() {
         found = found.odd("there is no signer", "RFC 5652 section 5.1: each signature has a SignerInfo");
     }
-    data.signers.iter().fold(found, |found, info| found.part(signer(inspector, info, content, micalg)))
+    // Once for all signers, however many there are.
+    let digests: Vec<_> = data.signers.iter().filter_map(digest_of).collect();
+    let checks = content.map(|content| entity::checks(inspector, content, &digests)).unwrap_or_default();
+    data.signers.iter().fold(found, |found, info| found.part(signer(info, &checks, micalg)))
 }
 
 fn embedded(inspector: &Look<'_>, certificate: &Certificate) -> Finding {
@@ -211,8 +215,12 @@ fn embedded(inspector: &Look<'_>, certificate: &Certificate) -> Finding {
     }
 }
 
-fn signer(inspector: &Look<'_>, info: &SignerInfo, content: Option<&Bytes>, micalg: Option<&str>) -> Finding {
-    let digest = DigestAlgorithm::from_oid(&info.digest_algorithm.oid);
+fn digest_of(info: &SignerInfo) -> Option<DigestAlgorithm> {
+    DigestAlgorithm::from_oid(&info.digest_algorithm.oid)
+}
+
+fn signer(info: &SignerInfo, checks: &[Check], micalg: Option<&str>) -> Finding {
+    let digest = digest_of(info);
     let named = digest.map_or_else(|| info.digest_algorithm.oid.to_string(), |digest| digest.to_string());
     let mut found = Finding::new("a signer")
         .fact("named by", describe(&info.sid))
@@ -228,30 +236,23 @@ fn signer(inspector: &Look<'_>, info: &SignerInfo, content: Option<&Bytes>, mica
     found =
         found.fact_if("signed at, as the signer says", attributes.signing_time().map(|at| String::from(Instant(at))));
     match attributes.message_digest() {
-        Ok(expected) => compared(inspector, found, expected, digest, content),
+        Ok(expected) => compared(found, expected, digest, checks),
         Err(error) => found.broken(&error),
     }
 }
 
 /// Which form of the content has the digest that was signed.
-fn compared(
-    inspector: &Look<'_>,
-    found: Finding,
-    expected: &[u8],
-    digest: Option<DigestAlgorithm>,
-    content: Option<&Bytes>,
-) -> Finding {
-    let (Some(digest), Some(content)) = (digest, content) else { return found };
-    let mut found = found;
-    let mut matching = None;
-    for (form, mic) in entity::mics(inspector, content, &[digest]) {
-        found = found.fact(&format!("MIC of the content {form}"), &mic);
-        if mic.digest() == expected {
-            matching.get_or_insert(form);
-        }
+fn compared(found: Finding, expected: &[u8], digest: Option<DigestAlgorithm>, checks: &[Check]) -> Finding {
+    let checks: Vec<_> = checks.iter().filter(|check| Some(check.mic.algorithm()) == digest).collect();
+    if checks.is_empty() {
+        return found;
     }
+    let fits = |check: &&&Check| check.mic.digest() == expected;
+    let matching = checks.iter().find(fits).map(|check| check.form.as_str());
+    let shown = checks.iter().filter(|check| !check.is_rare || fits(check));
+    let found = shown.fold(found, |found, check| found.fact(&format!("MIC of the content {}", check.form), &check.mic));
     match matching {
-        Some(form) if form == "as sent" => found.fact("the signed digest is that of", "the content as sent"),
+        Some("as sent") => found.fact("the signed digest is that of", "the content as sent"),
         Some(form) => found.odd(
             format!("the signed digest is that of the content {form}"),
             "RFC 1847 section 2.1: the octets that were signed are the octets that are sent",

@@ -6,17 +6,19 @@ use http::HeaderMap;
 use super::tree::Finding;
 use super::{Look, cms};
 use crate::algorithm::DigestAlgorithm;
+use crate::crypto::DigestValue;
 use crate::headers::CONTENT_TRANSFER_ENCODING;
 use crate::mdn::{self, MicField, Report};
-use crate::mime::canonical::Canonicalizer;
 use crate::mime::entity::Entity;
 use crate::mime::filename;
 use crate::mime::multipart::Multipart;
 use crate::mime::param::ContentType;
 use crate::mime::transfer::{TransferEncoding, decode, decode_der};
 use crate::name::printable;
-use crate::note::Note;
-use crate::smime::layer::{boundary_note, repeated_head, surroundings_notes};
+use crate::note::{Note, SignedOctets};
+use crate::profile::SignedForm;
+use crate::smime::forms::Received;
+use crate::smime::layer::{boundary_note, is_cms, repeated_head, surroundings_notes};
 use crate::smime::mic::{Digests, Mic};
 
 /// An entity with its header in front.
@@ -34,8 +36,9 @@ pub(super) fn whole(inspector: &Look<'_>, octets: Bytes, nesting: usize) -> Find
     };
     let mut found = describe(inspector, &fields, entity.body(), nesting);
     if found.parts.is_empty() && found.broken.is_none() {
-        let checks = mics(inspector, &octets, &[DigestAlgorithm::Sha256]);
-        found = checks.iter().fold(found, |found, (form, mic)| found.fact(&format!("MIC {form}"), mic));
+        let checks = checks(inspector, &octets, &[DigestAlgorithm::Sha256]);
+        let usual = checks.iter().filter(|check| !check.is_rare);
+        found = usual.fold(found, |found, check| found.fact(&format!("MIC {}", check.form), &check.mic));
     }
     if !octets.starts_with(b"\r") && !octets.starts_with(b"\n") {
         return found;
@@ -83,7 +86,7 @@ fn describe(inspector: &Look<'_>, labels: &Labels, body: Bytes, nesting: usize) 
     };
     match content_type.essence() {
         "multipart/signed" => signed(inspector, &content_type, &body, nesting),
-        "application/pkcs7-mime" | "application/x-pkcs7-mime" => {
+        _ if is_cms(&content_type, labels.disposition.as_deref()) => {
             let (title, found) = (content_type.to_string(), cms_body(inspector, labels, body, &content_type, nesting));
             prefixed(&title, found)
         }
@@ -210,21 +213,35 @@ fn leaf(title: &str, labels: &Labels, body: Bytes) -> Finding {
     }
 }
 
-/// Each integrity check that somebody may have computed over an entity, by what it covers.
-pub(super) fn mics(inspector: &Look<'_>, entity: &Bytes, algorithms: &[DigestAlgorithm]) -> Vec<(String, Mic)> {
-    let of = |pieces: &[Bytes]| Digests::of(&inspector.provider, algorithms, pieces).unwrap_or_default();
-    let canonical = |octets: &Bytes| {
-        let (mut form, mut canonicalizer) = (Vec::new(), Canonicalizer::new());
-        canonicalizer.push(octets, &mut |piece| form.extend_from_slice(piece));
-        canonicalizer.changed().then(|| Bytes::from(form))
+/// An integrity check that somebody may have computed over an entity.
+pub(super) struct Check {
+    /// What it covers.
+    pub(super) form: String,
+    /// Whether hardly anybody does so: it is worth a line only if it fits.
+    pub(super) is_rare: bool,
+    pub(super) mic: Mic,
+}
+
+/// Each integrity check that somebody may have computed over an entity.
+pub(super) fn checks(inspector: &Look<'_>, entity: &Bytes, algorithms: &[DigestAlgorithm]) -> Vec<Check> {
+    let (provider, all) = (&inspector.provider, SignedForm::Tolerant);
+    let Ok(mut received) = Received::new(provider, algorithms, entity, all) else { return Vec::new() };
+    let others = received.others(provider, algorithms, entity, all);
+    let check = |form: &str, is_rare| {
+        let form = form.to_owned();
+        move |value: &DigestValue| Check { form: form.clone(), is_rare, mic: Mic::new(value) }
     };
-    let mut forms = vec![("as sent".to_owned(), entity.clone())];
-    forms.extend(canonical(entity).map(|form| ("in CRLF form".to_owned(), form)));
-    if let Ok(parsed) = Entity::parse_after_blank_lines(entity, &inspector.limits) {
-        forms.push(("without its header".to_owned(), parsed.into_body()));
+    let mut checks: Vec<_> = received.values.iter().map(check("as sent", false)).collect();
+    for other in &others {
+        let form = match other.form {
+            SignedOctets::InCrlf => "in CRLF form".to_owned(),
+            rare => rare.to_string(),
+        };
+        checks.extend(other.values.iter().map(check(&form, other.form != SignedOctets::InCrlf)));
     }
-    forms
-        .into_iter()
-        .flat_map(|(name, form)| of(&[form]).iter().map(|value| (name.clone(), Mic::new(value))).collect::<Vec<_>>())
-        .collect()
+    if let Ok(parsed) = Entity::parse_after_blank_lines(entity, &inspector.limits) {
+        let values = Digests::of(provider, algorithms, &[parsed.into_body()]).unwrap_or_default();
+        checks.extend(values.iter().map(check("without its header", false)));
+    }
+    checks
 }

@@ -1,11 +1,16 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 
 use super::*;
+use crate::algorithm::DigestAlgorithm;
 use crate::certificate::Certificate;
-use crate::crypto::{CryptoProvider, RsaPrivateKey};
+use crate::crypto::{CryptoProvider, DigestContext, DigestProvider, DigestValue, RsaPrivateKey};
 use crate::profile::PartnerProfile;
 use crate::smime::Part;
 use crate::smime::compress::compress;
+use crate::smime::fixtures::{Signer, alice_sign, signed_data};
 
 fn worked(name: &str) -> Bytes {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/worked/");
@@ -164,4 +169,65 @@ fn neither_documents_nor_credentials_are_shown() {
         Content-Type: application/xml\r\n\r\n<document/>";
     let text = bare().wire(&request[..]).to_string();
     assert!(!text.contains("s3cret") && !text.contains("<document"), "{text}");
+}
+
+#[test]
+fn cms_objects_that_only_their_name_tells_are_opened() {
+    let entity = Part { fields: Vec::new(), body: vec![Bytes::from_static(b"EDI")] };
+    let packed = crate::smime::join(compress(&entity.pieces().unwrap()).body);
+    let shown = |head: &str| {
+        let octets = [head.as_bytes(), b"\r\n\r\n", &packed].concat();
+        bare().wire(Bytes::from(octets)).to_string().contains("CompressedData")
+    };
+    assert!(shown("Content-Type: application/octet-stream; name=\"smime.P7Z\""));
+    assert!(shown("Content-Type: application/octet-stream\r\nContent-Disposition: attachment; filename=smime.p7m"));
+    assert!(!shown("Content-Type: application/octet-stream; name=order.edi"));
+    assert!(!shown("Content-Type: text/plain; name=smime.p7m"));
+}
+
+/// Counts the octets that are digested.
+struct Counting(CryptoProvider, Arc<AtomicUsize>);
+struct CountingContext(Box<dyn DigestContext>, Arc<AtomicUsize>);
+
+impl DigestProvider for Counting {
+    fn start(&self, algorithm: DigestAlgorithm) -> Option<Box<dyn DigestContext>> {
+        Some(Box::new(CountingContext(self.0.digests().start(algorithm)?, Arc::clone(&self.1))))
+    }
+}
+
+impl DigestContext for CountingContext {
+    fn update(&mut self, data: &[u8]) {
+        self.1.fetch_add(data.len(), Ordering::Relaxed);
+        self.0.update(data);
+    }
+
+    fn fork(&self) -> Option<Box<dyn DigestContext>> {
+        Some(Box::new(Self(self.0.fork()?, Arc::clone(&self.1))))
+    }
+
+    fn finish(self: Box<Self>) -> DigestValue {
+        self.0.finish()
+    }
+}
+
+#[test]
+fn checks_are_computed_once_for_all_signers_and_name_the_form_that_was_signed() {
+    let content = format!("Content-Type: text/plain\r\n\r\n{}", "ISA*00~\r\n".repeat(10_000));
+    let signed = content.strip_suffix("\r\n").unwrap();
+    let signer = Signer::usual(&alice_sign(), signed.as_bytes());
+    let cms = signed_data(&[&signer; 20], &[]);
+    let head = "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n";
+    let middle = "\r\n--b\r\nContent-Type: application/pkcs7-signature\r\n\r\n";
+    let message = [head.as_bytes(), content.as_bytes(), middle.as_bytes(), &cms, b"\r\n--b--\r\n"].concat();
+    let (plain, count) = (CryptoProvider::rustcrypto(), Arc::new(AtomicUsize::new(0)));
+    let provider = plain.clone().with_digests(Arc::new(Counting(plain, Arc::clone(&count))));
+    let text = Inspector::new(provider, Limits::default()).wire(Bytes::from(message)).to_string();
+    assert_eq!(
+        text.matches("the signed digest is that of the content without its last line end").count(),
+        20,
+        "{text}"
+    );
+    assert_eq!(text.matches("with one line end more").count(), 0, "{text}");
+    // As sent, in CRLF, with line feeds, without header: for the part itself, and for the signature.
+    assert!(count.load(Ordering::Relaxed) < 9 * content.len(), "{}", count.load(Ordering::Relaxed) / content.len());
 }

@@ -7,19 +7,18 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::algorithm::DigestAlgorithm;
-use crate::crypto::CryptoProvider;
+use crate::crypto::{CryptoProvider, DigestValue};
 use crate::limits::Limits;
 use crate::mdn::MicField;
 use crate::message::parts::document;
 use crate::message::payload::Payload;
-use crate::mime::canonical::Canonicalizer;
+use crate::mime::canonical::{self, Canonicalizer};
 use crate::mime::multipart::Multipart;
 use crate::mime::param::ContentType;
 use crate::profile::FilenameStyle;
 use crate::receipt::incoming::IncomingMdn;
 use crate::receipt::pending::PendingReceipt;
-use crate::smime::join;
-use crate::smime::mic::Digests;
+use crate::smime::mic::{Mic, MicScope};
 use crate::stored::StoredRequest;
 
 /// What a receipt's integrity check was computed over. [`fmt::Display`] says it in a sentence fit for a letter to the partner.
@@ -36,6 +35,8 @@ pub enum MicDiagnosis {
         algorithm: DigestAlgorithm,
         /// The name that the receipt gives to it.
         named: String,
+        /// What it should cover.
+        scope: MicScope,
     },
     /// Over another message of ours.
     OtherMessage {
@@ -80,14 +81,14 @@ impl fmt::Display for MicDiagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Equal => f.write_str("The integrity check is that of what was sent."),
-            Self::Found { octets, algorithm, named } => {
+            Self::Found { octets, algorithm, named, scope } => {
                 write!(f, "The integrity check was computed over {octets} with {algorithm}")?;
                 if DigestAlgorithm::from_micalg(named) != Some(*algorithm) {
                     write!(f, ", although the receipt names {}", crate::name::printable(named))?;
                 }
                 match octets {
                     HashedOctets::AsAgreed => f.write_str("."),
-                    _ => f.write_str("; it should cover the entity that was signed, octet for octet as it was sent."),
+                    _ => write!(f, "; it should cover {}, octet for octet as it was sent.", agreed(*scope)),
                 }
             }
             Self::OtherMessage { message_id } => {
@@ -120,12 +121,21 @@ impl fmt::Display for HashedOctets {
     }
 }
 
+/// What is hashed by agreement (RFC 4130 section 7.3.1, RFC 5402 section 4).
+fn agreed(scope: MicScope) -> &'static str {
+    match scope {
+        MicScope::SignedEntity => "the entity that was signed",
+        MicScope::WholeEntity => "the document with its MIME header, before it was compressed or encrypted",
+        MicScope::BodyOnly => "the document without its MIME header",
+    }
+}
+
 impl PendingReceipt {
     /// Finds out which octets the integrity check of a receipt was computed over, and with which digest.
     ///
     /// `payload` is the document as it was given to the builder, `request` the message as it was sent, if it is still
-    /// at hand. `others` are further messages that wait: receipts are mixed up, too. Each form is hashed once for each
-    /// digest of the right length.
+    /// at hand. `others` are further messages that wait: receipts are mixed up, too. Each form is hashed once, and none is
+    /// copied.
     #[must_use]
     pub fn diagnose(
         &self,
@@ -137,73 +147,107 @@ impl PendingReceipt {
     ) -> MicDiagnosis {
         let Some(MicField::Mic(received)) = receipt.mic() else { return MicDiagnosis::Unreadable };
         let named = received.digest_algorithm();
-        if let Some(mic) = self.mics().iter().find(|mic| mic.digest() == received.digest) {
-            let (algorithm, octets) = (mic.algorithm(), HashedOctets::AsAgreed);
-            if named == Some(algorithm) {
-                return MicDiagnosis::Equal;
-            }
-            return MicDiagnosis::Found { octets, algorithm, named: received.algorithm.clone() };
+        let fits = |mic: &&Mic| mic.digest() == received.digest;
+        // What settles the message is no mismatch: OpenAS2 and mendelson leave the header of compressed documents out.
+        if self.mics().iter().chain(self.variants()).filter(fits).any(|mic| named == Some(mic.algorithm())) {
+            return MicDiagnosis::Equal;
         }
-        let fits = |other: &&Self| other.mics().iter().any(|mic| mic.digest() == received.digest);
-        if let Some(other) = others.iter().find(fits) {
+        // No two digests have the same length.
+        let Some(algorithm) =
+            DigestAlgorithm::ALL.into_iter().find(|known| known.output_len() == received.digest.len())
+        else {
+            return MicDiagnosis::Unknown;
+        };
+        let found = |octets| {
+            let (named, scope) = (received.algorithm.clone(), self.mic_scope());
+            MicDiagnosis::Found { octets, algorithm, named, scope }
+        };
+        if self.mics().iter().any(|mic| fits(&mic)) {
+            return found(HashedOctets::AsAgreed);
+        }
+        let is_theirs = |other: &&Self| other.mics().iter().chain(other.variants()).any(|mic| fits(&mic));
+        if let Some(other) = others.iter().find(is_theirs) {
             return MicDiagnosis::OtherMessage { message_id: other.message_id().to_string() };
         }
-        let mut algorithms: Vec<_> =
-            DigestAlgorithm::ALL.into_iter().filter(|known| known.output_len() == received.digest.len()).collect();
-        algorithms.sort_by_key(|known| Some(*known) != named);
-        for (octets, form) in forms(payload, request) {
-            let values = Digests::of(provider, &algorithms, &form).unwrap_or_default();
-            if let Some(value) = values.iter().find(|value| value.as_bytes() == received.digest) {
-                return MicDiagnosis::Found { octets, algorithm: value.algorithm(), named: received.algorithm.clone() };
-            }
-        }
-        MicDiagnosis::Unknown
+        let fits =
+            |form: &Form| form.digest(provider, algorithm).is_some_and(|value| value.as_bytes() == received.digest);
+        forms(payload, request)
+            .into_iter()
+            .find(|(_, form)| fits(form))
+            .map_or(MicDiagnosis::Unknown, |(octets, _)| found(octets))
     }
 }
 
+/// Octets to be hashed: pieces that are shared with the message, and what is done to them on the way.
+enum Form {
+    AsTheyAre(Vec<Bytes>),
+    InCrlf(Vec<Bytes>),
+    InBase64(Bytes),
+}
+
+impl Form {
+    /// `None` where it is no form of its own, or the digest is not provided.
+    fn digest(&self, provider: &CryptoProvider, algorithm: DigestAlgorithm) -> Option<DigestValue> {
+        let mut digest = provider.start_digest(algorithm).ok()?;
+        match self {
+            Self::AsTheyAre(pieces) => pieces.iter().for_each(|piece| digest.update(piece)),
+            Self::InCrlf(pieces) => {
+                let mut canonicalizer = Canonicalizer::new();
+                for piece in pieces {
+                    canonicalizer.push(piece, &mut |octets| digest.update(octets));
+                }
+                if !canonicalizer.changed() {
+                    return None;
+                }
+            }
+            Self::InBase64(octets) => {
+                for line in octets.chunks(BASE64_LINE) {
+                    digest.update(STANDARD.encode(line).as_bytes());
+                    digest.update(b"\r\n");
+                }
+            }
+        }
+        Some(digest.finish())
+    }
+}
+
+/// Octets that a line of 76 characters in base64 holds (RFC 2045 section 6.8).
+const BASE64_LINE: usize = 57;
+
 /// Every form of a message that is known to be hashed, the likeliest first.
-fn forms(payload: &Payload, request: Option<&StoredRequest>) -> Vec<(HashedOctets, Vec<Bytes>)> {
-    let body = payload.body().clone();
-    let mut forms = vec![(HashedOctets::Nothing, Vec::new())];
+fn forms(payload: &Payload, request: Option<&StoredRequest>) -> Vec<(HashedOctets, Form)> {
+    let body = payload.body();
+    let mut forms = vec![(HashedOctets::Nothing, Form::AsTheyAre(Vec::new()))];
     // However the file name was written; without one there is one form only.
     let styles: &[_] = match payload.filename() {
         Some(_) => &[FilenameStyle::Quoted, FilenameStyle::Bare, FilenameStyle::None],
         None => &[FilenameStyle::None],
     };
     for style in styles {
-        let written = document(payload.clone(), *style, None).and_then(|part| Ok(join(part.pieces()?)));
+        let written = document(payload.clone(), *style, None).and_then(|part| Ok(part.pieces()?));
         let Ok(entity) = written else { continue };
-        let more = [entity.clone(), Bytes::from_static(b"\r\n")].to_vec();
-        forms.push((HashedOctets::Entity, vec![entity.clone()]));
-        forms.extend(in_crlf(&entity).map(|form| (HashedOctets::EntityInCrlf, vec![form])));
-        let short = entity.strip_suffix(b"\r\n").or_else(|| entity.strip_suffix(b"\n"));
-        forms.extend(short.map(|short| (HashedOctets::EntityWithoutLastLineEnd, vec![entity.slice_ref(short)])));
-        forms.push((HashedOctets::EntityWithLineEnd, more));
+        let more = entity.iter().cloned().chain([Bytes::from_static(b"\r\n")]).collect();
+        forms.push((HashedOctets::Entity, Form::AsTheyAre(entity.clone())));
+        forms.push((HashedOctets::EntityInCrlf, Form::InCrlf(entity.clone())));
+        let short = without_last_line_end(entity);
+        forms.extend(short.map(|short| (HashedOctets::EntityWithoutLastLineEnd, Form::AsTheyAre(short))));
+        forms.push((HashedOctets::EntityWithLineEnd, Form::AsTheyAre(more)));
     }
-    forms.push((HashedOctets::Payload, vec![body.clone()]));
-    forms.extend(in_crlf(&body).map(|form| (HashedOctets::PayloadInCrlf, vec![form])));
-    forms.push((HashedOctets::PayloadInBase64, vec![in_base64(&body)]));
+    forms.push((HashedOctets::Payload, Form::AsTheyAre(vec![body.clone()])));
+    forms.push((HashedOctets::PayloadInCrlf, Form::InCrlf(vec![body.clone()])));
+    forms.push((HashedOctets::PayloadInBase64, Form::InBase64(body.clone())));
     if let Some(request) = request {
-        forms.extend(signed_part(request).map(|part| (HashedOctets::SignedPart, vec![part])));
-        forms.push((HashedOctets::Body, vec![request.body().clone()]));
+        forms.extend(signed_part(request).map(|part| (HashedOctets::SignedPart, Form::AsTheyAre(vec![part]))));
+        forms.push((HashedOctets::Body, Form::AsTheyAre(vec![request.body().clone()])));
     }
     forms
 }
 
-/// The CRLF form, where it is another one.
-fn in_crlf(octets: &Bytes) -> Option<Bytes> {
-    let (mut form, mut canonicalizer) = (Vec::with_capacity(octets.len()), Canonicalizer::new());
-    canonicalizer.push(octets, &mut |piece| form.extend_from_slice(piece));
-    canonicalizer.changed().then(|| form.into())
-}
-
-fn in_base64(octets: &[u8]) -> Bytes {
-    let mut lines = Vec::new();
-    for line in STANDARD.encode(octets).as_bytes().chunks(76) {
-        lines.extend_from_slice(line);
-        lines.extend_from_slice(b"\r\n");
-    }
-    lines.into()
+/// The pieces without the line end of the last one that has octets, if it has one.
+fn without_last_line_end(mut pieces: Vec<Bytes>) -> Option<Vec<Bytes>> {
+    let last = pieces.iter_mut().rfind(|piece| !piece.is_empty())?;
+    *last = last.slice_ref(canonical::without_last_line_end(last)?);
+    Some(pieces)
 }
 
 fn signed_part(request: &StoredRequest) -> Option<Bytes> {

@@ -11,6 +11,7 @@ pub(crate) mod parser;
 pub(crate) mod parts;
 pub(crate) mod payload;
 pub(crate) mod received;
+pub(crate) mod refused;
 pub(crate) mod spool;
 pub(crate) mod stream;
 pub(crate) mod verdict;

@@ -11,7 +11,7 @@ use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::mdn::MdnRequest;
 use crate::message::parser::Head;
-use crate::message::received::Refused;
+use crate::message::refused::Refused;
 use crate::mime::param::ContentType;
 use crate::note::Note;
 use crate::partner::Partner;

@@ -9,6 +9,7 @@ use crate::certificate::{Certificate, CertificateUse};
 use crate::crypto::CryptoProvider;
 use crate::error::ReceiveError;
 use crate::limits::Limits;
+use crate::note::SignedOctets;
 use crate::profile::SignedForm;
 use crate::receipt::builder::Asked;
 use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
@@ -34,7 +35,7 @@ impl OriginEvidence {
                 to: asked.to.to_string(),
                 message_id: asked.message_id.as_ref().map(ToString::to_string),
                 content: Octets(verified.value().octets.clone()),
-                canonical: verified.value().canonical,
+                canonical: verified.value().form == SignedOctets::InCrlf,
                 signature: Octets(cms),
                 signer: verified.certificate().clone(),
                 received_at: Instant(now),
@@ -54,7 +55,7 @@ impl OriginEvidence {
         self.signed_at
     }
 
-    /// The signed MIME entity, as received.
+    /// The MIME entity that was signed; as received, if its CRLF form was signed.
     #[must_use]
     pub fn content(&self) -> &Bytes {
         &self.record.content.0

@@ -5,11 +5,10 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::StatusCode;
 
 use crate::algorithm::DigestAlgorithm;
 use crate::announce::Announcement;
-use crate::error::{Answer, Exposure, ReceiveError, answer};
+use crate::error::Answer;
 use crate::identity::{Identity, OwnCertificate};
 use crate::limits::Limits;
 use crate::mdn::{Disposition, MdnRequest};
@@ -18,10 +17,11 @@ use crate::message::opening::{Context, Opening};
 use crate::message::origin::OriginEvidence;
 use crate::message::parser::Head;
 use crate::message::payload::ReceivedPayload;
+use crate::message::refused::Refused;
 use crate::message::verdict::Verdict;
 use crate::mime::param::ContentType;
 use crate::name::{ReceivedId, ReceivedName};
-use crate::note::Note;
+use crate::note::{Note, SignedOctets};
 use crate::partner::Partner;
 use crate::profile::DuplicateTerms;
 use crate::receipt::builder::{MdnBuilder, Reply};
@@ -30,7 +30,7 @@ use crate::smime::current::Current;
 use crate::smime::layer::Layer;
 use crate::smime::mic::{Mic, MicScope};
 use crate::smime::passed::Body;
-use crate::smime::peel::{Failure, Opened, peel};
+use crate::smime::peel::{Opened, peel};
 use crate::step::Step;
 
 /// A message whose headers were read; nothing is decrypted and nothing is verified.
@@ -144,6 +144,7 @@ pub struct Accepted {
     mic: Mic,
     mic_scope: MicScope,
     signature: Option<DigestAlgorithm>,
+    signed_octets: Option<SignedOctets>,
     evidence: Option<OriginEvidence>,
     signature_cms: Option<Bytes>,
     envelope_key: Option<Vec<u8>>,
@@ -174,6 +175,7 @@ impl Accepted {
         };
         Self {
             signature: trail.signature.as_ref().map(|verified| verified.scheme().digest()),
+            signed_octets: trail.signature.as_ref().map(|verified| verified.value().form),
             signature_key: trail.signature.as_ref().map(|verified| verified.value().signature_key.clone()),
             envelope_key: trail.envelope_key,
             decrypted_with: trail.decrypted_with,
@@ -242,6 +244,14 @@ impl Accepted {
     #[must_use]
     pub fn mic_scope(&self) -> MicScope {
         self.mic_scope
+    }
+
+    /// Which octets the signature covers, compared with those that arrived; `None` if the message is not signed. The
+    /// integrity check covers the same ones, and what is delivered are they, but for [`SignedOctets::InCrlf`]: the
+    /// peers that sign that form have never written it.
+    #[must_use]
+    pub fn signed_octets(&self) -> Option<SignedOctets> {
+        self.signed_octets
     }
 
     /// What was tolerated.
@@ -336,70 +346,5 @@ impl Accepted {
     /// The payload cannot be stored now: no receipt, status 503, and the sender tries again.
     pub fn defer(self, retry_after: Duration) -> Reply {
         Reply::deferred(retry_after, self.context.notes)
-    }
-}
-
-/// A message that is refused: the exact error for us, the answer for the partner.
-#[derive(Clone, Debug)]
-#[must_use = "the partner is waiting for a reply"]
-pub struct Refused(Box<Refusal>);
-
-#[derive(Clone, Debug)]
-struct Refusal {
-    context: Context,
-    error: ReceiveError,
-    exposure: Exposure,
-    mic: Option<Mic>,
-    layers: Vec<Layer>,
-}
-
-impl Refused {
-    pub(crate) fn early(context: Context, error: ReceiveError) -> Self {
-        Self(Box::new(Refusal { context, error, exposure: Exposure::Open, mic: None, layers: Vec::new() }))
-    }
-
-    pub(crate) fn new(mut context: Context, failure: Failure) -> Self {
-        let Failure { error, exposure, mic, trail } = failure;
-        context.notes.extend(trail.notes);
-        Self(Box::new(Refusal { context, error, exposure, mic, layers: trail.layers }))
-    }
-
-    /// What exactly is wrong. It is for our log: what the partner may learn is less.
-    #[must_use]
-    pub fn error(&self) -> &ReceiveError {
-        &self.0.error
-    }
-
-    /// The layers that were opened before it failed, outermost first.
-    #[must_use]
-    pub fn layers(&self) -> &[Layer] {
-        &self.0.layers
-    }
-
-    /// What was tolerated before it failed.
-    #[must_use]
-    pub fn notes(&self) -> &[Note] {
-        &self.0.context.notes
-    }
-
-    /// The negative receipt. A key that is unavailable is no fault of the message: the reply is 503 then.
-    pub fn mdn(self) -> MdnBuilder {
-        let Refusal { context, error, exposure, mic, .. } = *self.0;
-        let told = answer(&error, exposure, context.explain());
-        // An envelope inside a malleable one may be the work of an attacker: even that our key is asked stays untold.
-        let transient = matches!(error, ReceiveError::KeyUnavailable(_))
-            && !matches!(exposure, Exposure::Sealed | Exposure::Malleable);
-        let unknown = matches!(error, ReceiveError::UnknownPartner { .. });
-        let mic = mic.filter(|_| !told.uniform);
-        let mut builder = context.mdn(told, mic, None);
-        if unknown {
-            builder = builder.bare_status(StatusCode::FORBIDDEN).unsigned();
-        }
-        if transient { builder.transient() } else { builder }
-    }
-
-    /// A bare HTTP status instead of a receipt, such as 403, 404 or 422 for unknown partners.
-    pub fn bare(self, status: StatusCode) -> Reply {
-        Reply::bare(status, self.0.context.notes)
     }
 }

@@ -1,6 +1,7 @@
-//! The canonical form of text: every line end is CRLF (RFC 8551 section 3.1.1).
+//! The canonical form of text: every line end is CRLF (RFC 8551 section 3.1.1); and the forms that writers who do not
+//! know it give to an entity.
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 /// Turns bare line feeds into CRLF; a push machine with one octet of state.
 ///
@@ -63,9 +64,102 @@ pub(crate) fn has_bare_lf(after_cr: bool, chunk: &[u8]) -> bool {
     first || pairs.into_iter().any(|(before, octets)| bare(before, octets) != 0)
 }
 
+/// The octets before the last line end; `None` if they do not end with one.
+pub(crate) fn without_last_line_end(octets: &[u8]) -> Option<&[u8]> {
+    octets.strip_suffix(b"\r\n").or_else(|| octets.strip_suffix(b"\n"))
+}
+
+/// Hands an entity to `out` in pieces, with CRLF in its header and bare line feeds in its body, and says whether that
+/// is a form of its own: not what came in, and not one of several things that could have been meant.
+///
+/// A body with line ends of both kinds was written by nobody in the other form. Thus no two bodies of one length have
+/// the same form. All octets are worked through whatever they are: they may be secret.
+pub(crate) fn body_in_lf(entity: &[u8], out: &mut dyn FnMut(&[u8])) -> bool {
+    let (header, body) = entity.split_at_checked(header_len(entity)).unwrap_or((entity, &[]));
+    let mut canonicalizer = Canonicalizer::new();
+    canonicalizer.push(header, out);
+    let (mut crlf, mut bare, mut start) = (false, false, 0);
+    for end in memchr_iter(b'\n', body) {
+        let line = body.get(start..end).unwrap_or_default();
+        let text = line.strip_suffix(b"\r");
+        crlf |= text.is_some();
+        bare |= text.is_none();
+        out(text.unwrap_or(line));
+        out(b"\n");
+        start = end + 1;
+    }
+    out(body.get(start..).unwrap_or_default());
+    !(crlf && bare) && (crlf || (bare && canonicalizer.changed()))
+}
+
+/// The length of a header with the empty line behind it; all of the octets where no empty line follows one.
+fn header_len(entity: &[u8]) -> usize {
+    let (mut start, mut begun) = (0, false);
+    for end in memchr_iter(b'\n', entity) {
+        let is_empty = matches!(entity.get(start..end), Some(b"" | b"\r"));
+        start = end + 1;
+        // Empty lines before a header are skipped where it is read.
+        if is_empty && begun {
+            return start;
+        }
+        begun |= !is_empty;
+    }
+    entity.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn c05_bodies_in_line_feeds_have_a_header_in_crlf() {
+        let cases: [(&[u8], &[u8], bool); 10] = [
+            (b"A: b\r\n\r\none\r\ntwo\r\n", b"A: b\r\n\r\none\ntwo\n", true),
+            (b"A: b\n\none\ntwo", b"A: b\r\n\r\none\ntwo", true),
+            (b"\r\nA: b\r\n\r\none\r\n\r\n", b"\r\nA: b\r\n\r\none\n\n", true),
+            // It is what came in.
+            (b"A: b\r\n\r\none\ntwo\n", b"A: b\r\n\r\none\ntwo\n", false),
+            (b"A: b\r\n\r\none", b"A: b\r\n\r\none", false),
+            (b"A: b\r\n\r\n", b"A: b\r\n\r\n", false),
+            // It is the CRLF form.
+            (b"A: b\n\none", b"A: b\r\n\r\none", false),
+            (b"no header", b"no header", false),
+            // Both kinds of line ends: whoever changed the first could have changed the second.
+            (b"A: b\r\n\r\none\r\ntwo\n", b"A: b\r\n\r\none\ntwo\n", false),
+            (b"A: b\r\n\r\none\r\r\ntwo\r", b"A: b\r\n\r\none\r\ntwo\r", true),
+        ];
+        for (entity, expected, usable) in cases {
+            let mut form = Vec::new();
+            assert_eq!(body_in_lf(entity, &mut |piece| form.extend_from_slice(piece)), usable, "{entity:?}");
+            assert_eq!(form, expected, "{entity:?}");
+        }
+    }
+
+    #[test]
+    fn no_two_bodies_of_one_length_have_the_same_form_in_line_feeds() {
+        let mut seen = std::collections::BTreeMap::new();
+        for length in 0..8 {
+            for number in 0..3_usize.pow(length) {
+                let digit = |at| b"\r\na"[number / 3_usize.pow(at) % 3];
+                let body: Vec<u8> = (0..length).map(digit).collect();
+                let (entity, mut form) = ([b"A: b\r\n\r\n", body.as_slice()].concat(), Vec::new());
+                if body_in_lf(&entity, &mut |piece| form.extend_from_slice(piece)) {
+                    let other = seen.insert((length, form), body);
+                    assert_eq!(other, None);
+                }
+            }
+        }
+        assert!(seen.len() > 400, "{}", seen.len());
+    }
+
+    #[test]
+    fn one_line_end_is_left_out_at_the_end() {
+        let short = without_last_line_end;
+        assert_eq!(
+            (short(b"a\r\n\r\n"), short(b"a\n"), short(b"a\r"), short(b"")),
+            (Some(&b"a\r\n"[..]), Some(&b"a"[..]), None, None)
+        );
+    }
 
     fn canonical(chunks: &[&[u8]]) -> (Vec<u8>, bool) {
         let (mut machine, mut out) = (Canonicalizer::new(), Vec::new());

@@ -26,8 +26,8 @@ pub struct AcceptTerms {
     /// Key transports and agreements accepted; checked before the private key is used. Default all: the sender had to
     /// know our certificate, and its key decides what he can use.
     pub key_transports: Vec<KeyTransport>,
-    /// Which form of the content a signature may cover. Default both, since BouncyCastle and JavaMail sign the CRLF
-    /// form and send the other one.
+    /// Which form of the content a signature may cover. Default [`SignedForm::Tolerant`]: products sign the CRLF form
+    /// and send another one, or count a line end more or less. All forms differ in line ends alone.
     pub signed_form: SignedForm,
     /// Digest of the signature of our receipts. Default: the first acceptable one that the sender listed.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
@@ -67,7 +67,7 @@ impl Default for AcceptTerms {
             signatures: SignatureFamily::ALL.to_vec(),
             ciphers: CipherAlgorithm::ALL.into_iter().filter(|cipher| !cipher.is_legacy()).collect(),
             key_transports: KeyTransport::ALL.to_vec(),
-            signed_form: SignedForm::AsSentOrCrlf,
+            signed_form: SignedForm::Tolerant,
             mdn_signature: None,
             receipt_url: None,
             receipt_hosts: Vec::new(),
@@ -108,14 +108,19 @@ pub enum Requirement {
 }
 
 /// Which form of the signed content is compared with the signature's digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum SignedForm {
+    /// The octets as sent; else the form with CRLF line ends; else the octets without their last line end or with one
+    /// more; else with CRLF in the header and bare line feeds in the body. What matched is told in a note.
+    #[default]
+    Tolerant,
     /// The octets as sent, or the form with CRLF line ends: BouncyCastle and JavaMail sign the latter and send the former.
+    /// Receipts are read as under `Tolerant`: libas2 signs them without their last line end.
     AsSentOrCrlf,
-    /// Only the octets as sent.
+    /// Only the octets as sent, in receipts too.
     AsSent,
 }
 

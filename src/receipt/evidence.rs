@@ -8,10 +8,12 @@ use crate::crypto::CryptoProvider;
 use crate::mdn::Disposition;
 use crate::name::{As2Name, MessageId};
 use crate::note::Note;
+use crate::partner::Partner;
 use crate::receipt::incoming::IncomingMdn;
 use crate::receipt::outcome::Outcome;
 use crate::receipt::pending::{PendingReceipt, Signer};
 use crate::rollover::{Observation, ObservedUse};
+use crate::smime::diagnosis::SignatureDiagnosis;
 use crate::stored::{FormatVersion, Instant};
 
 /// A receipt that was judged, with all that is needed to judge it again.
@@ -99,6 +101,13 @@ impl Evidence {
     #[must_use]
     pub fn receipt(&self) -> &IncomingMdn {
         &self.record.receipt
+    }
+
+    /// Why the signature of the receipt does not count, see
+    /// [`PendingReceipt::diagnose_signature`](crate::PendingReceipt::diagnose_signature).
+    #[must_use]
+    pub fn diagnose_signature(&self, partner: &Partner) -> Option<SignatureDiagnosis> {
+        self.record.pending.diagnose_signature(&self.record.receipt, partner)
     }
 
     /// The form to archive.

@@ -20,6 +20,8 @@ use crate::receipt::evidence::{Evidence, Proof};
 use crate::receipt::incoming::{IncomingMdn, SignedReport};
 use crate::receipt::outcome::{Dispute, Outcome, SendOutcome};
 use crate::response::{Rules, judge};
+use crate::smime::diagnosis::SignatureDiagnosis;
+use crate::smime::examine::{Suspect, examine};
 use crate::smime::mic::{Digests, Mic, MicScope};
 use crate::smime::verify::{VerifyTerms, read_signature, verify};
 use crate::stored::{FormatVersion, Instant, Octets};
@@ -45,6 +47,8 @@ pub struct PendingReceipt {
     terms: ReceiptTerms,
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     certificates: CertificateTerms,
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
+    signed_form: SignedForm,
     scope: MicScope,
     mics: Vec<Mic>,
     variants: Vec<Mic>,
@@ -80,6 +84,7 @@ impl PendingReceipt {
             asynchronous: wish.asynchronous_url.is_some(),
             terms: sent.profile.expect.clone(),
             certificates: sent.profile.certificates.clone(),
+            signed_form: receipt_form(sent.profile.accept.signed_form),
             scope: sent.scope,
             mics: sent.mics,
             variants: sent.variants,
@@ -121,6 +126,11 @@ impl PendingReceipt {
     #[must_use]
     pub fn mics(&self) -> &[Mic] {
         &self.mics
+    }
+
+    /// Checks over other octets that count as well, since products are known to write them.
+    pub(crate) fn variants(&self) -> &[Mic] {
+        &self.variants
     }
 
     /// Which octets the integrity checks cover.
@@ -281,35 +291,52 @@ impl PendingReceipt {
         Outcome::Dispute(dispute, Evidence::new(self, mdn, signer, None, now))
     }
 
+    /// Why the signature of a receipt does not count: which part of it differs, and what it claims against what is
+    /// agreed; `None` for a receipt without signature. Nothing of it is drawn into a verdict.
+    ///
+    /// The octets are those of the receipt, see [`IncomingMdn::mime`].
+    ///
+    /// ```
+    /// # use as2_protocol::{Dispute, Outcome, Partner};
+    /// # fn show(outcome: &Outcome, acme: &Partner) {
+    /// if let Outcome::Dispute(Dispute::Signature(_), evidence) = outcome {
+    ///     let diagnosis = evidence.diagnose_signature(acme).expect("the receipt is signed");
+    ///     println!("{diagnosis}"); // The signature of issuer CN=acme, serial 05 (rsa-pkcs1-v1.5 with sha-256) does not ...
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn diagnose_signature(&self, receipt: &IncomingMdn, partner: &Partner) -> Option<SignatureDiagnosis> {
+        let SignedReport { content, cms } = receipt.signed()?.clone();
+        let terms = self.verify_terms(&self.signers(partner), partner.provider());
+        let signed = read_signature(cms.clone(), &terms.limits);
+        let retired = partner.retired_before(self.sent_at.0).collect();
+        Some(examine(&Suspect { content, cms, signed, terms }, retired))
+    }
+
+    fn verify_terms(&self, signers: &Signers, provider: &CryptoProvider) -> VerifyTerms {
+        VerifyTerms {
+            provider: provider.clone(),
+            signers: signers.clone(),
+            digests: self.terms.mdn_signatures.clone(),
+            families: self.terms.mdn_signature_families.clone(),
+            form: self.signed_form,
+            limits: Limits::default(),
+            now: self.sent_at.0,
+            wanted: Vec::new(),
+        }
+    }
+
     fn verify(
         &self,
         signed: &SignedReport,
         signers: &Signers,
         provider: &CryptoProvider,
     ) -> Result<Signer, (Dispute, Option<Certificate>)> {
-        let terms = VerifyTerms {
-            provider: provider.clone(),
-            signers: signers.clone(),
-            digests: self.terms.mdn_signatures.clone(),
-            families: self.terms.mdn_signature_families.clone(),
-            form: SignedForm::AsSentOrCrlf,
-            limits: Limits::default(),
-            now: self.sent_at.0,
-            wanted: Vec::new(),
-        };
+        let terms = self.verify_terms(signers, provider);
         let data = read_signature(signed.cms.clone(), &terms.limits).map_err(|error| (error.into(), None))?;
         let mut notes = Vec::new();
-        let judge = |content: Bytes, notes: &mut Vec<Note>| verify(content, &data, &terms, notes);
-        let mut verified = judge(signed.content.clone(), &mut notes);
-        // libas2 leaves out the line end behind the last boundary of the report when it signs.
-        let short = signed.content.strip_suffix(b"\r\n").map(|short| signed.content.slice_ref(short));
-        let differs = matches!(&verified, Err(failed) if matches!(failed.error, ReceiveError::IntegrityCheck { .. }));
-        if let (true, Some(short)) = (differs, short)
-            && let Ok(found) = judge(short, &mut notes)
-        {
-            notes.push(Note::Surroundings("the receipt was signed without its last line end".to_owned()));
-            verified = Ok(found);
-        }
+        let verified = verify(signed.content.clone(), &data, &terms, &mut notes);
         let verified = verified.map_err(|failed| (failed.error.into(), failed.under))?;
         Ok(Signer { certificate: Some(verified.certificate().clone()), notes })
     }
@@ -372,6 +399,15 @@ impl From<ReceiveError> for Dispute {
     }
 }
 
+/// Which form of a receipt may be signed. libas2 signs receipts without their last line end, and partners who agreed on
+/// the CRLF form beside the octets as sent meant messages.
+fn receipt_form(of_messages: SignedForm) -> SignedForm {
+    match of_messages {
+        SignedForm::AsSent => SignedForm::AsSent,
+        SignedForm::AsSentOrCrlf | SignedForm::Tolerant => SignedForm::Tolerant,
+    }
+}
+
 enum MicVerdict {
     Equal,
     Missing,
@@ -390,8 +426,8 @@ fn refusal(disposition: &Disposition, mdn: &IncomingMdn) -> Option<Disposition> 
 }
 
 #[cfg(feature = "serde")]
-fn is_default(terms: &CertificateTerms) -> bool {
-    *terms == CertificateTerms::default()
+fn is_default<T: Default + PartialEq>(terms: &T) -> bool {
+    *terms == T::default()
 }
 
 fn recompute(

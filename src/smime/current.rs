@@ -7,6 +7,7 @@ use crate::mime::entity::Entity;
 use crate::mime::param::ContentType;
 use crate::mime::transfer::TransferEncoding;
 use crate::mime::{Error as MimeError, filename};
+use crate::smime::layer::is_cms;
 use crate::smime::passed::{Body, PassedEntity};
 
 /// What errors call the body of application/pkcs7-mime.
@@ -37,21 +38,10 @@ impl Kind {
         let Some(known) = content_type else { return Self::Payload };
         match known.essence() {
             "multipart/signed" => Self::MultipartSigned,
-            "application/pkcs7-mime" | "application/x-pkcs7-mime" => Self::Cms,
-            // Partners who send encrypted files through generic stacks label them by name only (RFC 8551 section 3.10).
-            "application/octet-stream" if has_smime_name(known, disposition) => Self::Cms,
+            _ if is_cms(known, disposition) => Self::Cms,
             _ => Self::Payload,
         }
     }
-}
-
-fn has_smime_name(content_type: &ContentType, disposition: Option<&[u8]>) -> bool {
-    let is_smime = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        name.ends_with(".p7m") || name.ends_with(".p7z")
-    };
-    let by_disposition = || filename::received(disposition, Some(content_type));
-    content_type.param("name").is_some_and(is_smime) || by_disposition().as_deref().is_some_and(is_smime)
 }
 
 impl Current {

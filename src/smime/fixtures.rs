@@ -115,7 +115,7 @@ pub(crate) fn terms(trusted: &[&Pair]) -> VerifyTerms {
         },
         digests: AcceptTerms::default().digests,
         families: AcceptTerms::default().signatures,
-        form: SignedForm::AsSentOrCrlf,
+        form: SignedForm::Tolerant,
         limits: Limits::default(),
         now: now(),
         wanted: Vec::new(),

@@ -6,6 +6,7 @@ use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
 use crate::cms::content::ContentInfo;
 use crate::limits::Limits;
 use crate::mime::entity::Entity;
+use crate::mime::filename;
 use crate::mime::multipart::{Closed, Multipart};
 use crate::mime::param::ContentType;
 use crate::note::Note;
@@ -29,6 +30,23 @@ impl std::fmt::Display for Layer {
             Self::Encrypted(cipher, transport) => write!(f, "encrypted ({cipher}, {transport})"),
             Self::Compressed => f.write_str("compressed (zlib)"),
         }
+    }
+}
+
+/// Whether an entity says that it is a CMS object. Partners who send encrypted files through generic stacks label them by
+/// name only (RFC 8551 section 3.10).
+pub(crate) fn is_cms(content_type: &ContentType, disposition: Option<&[u8]>) -> bool {
+    let is_smime = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        name.ends_with(".p7m") || name.ends_with(".p7z")
+    };
+    match content_type.essence() {
+        "application/pkcs7-mime" | "application/x-pkcs7-mime" => true,
+        "application/octet-stream" => {
+            let by_type = content_type.param("name").is_some_and(is_smime);
+            by_type || filename::received(disposition, Some(content_type)).as_deref().is_some_and(is_smime)
+        }
+        _ => false,
     }
 }
 

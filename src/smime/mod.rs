@@ -5,10 +5,14 @@
 pub(crate) mod compress;
 pub(crate) mod current;
 pub(crate) mod decrypt;
+pub(crate) mod diagnosis;
 pub(crate) mod encrypt;
+pub(crate) mod entity_id;
+pub(crate) mod examine;
 #[cfg(test)]
 #[cfg(feature = "rustcrypto")]
 pub(crate) mod fixtures;
+pub(crate) mod forms;
 pub(crate) mod inward;
 pub(crate) mod layer;
 pub(crate) mod mic;

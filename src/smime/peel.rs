@@ -1,5 +1,6 @@
 //! Opening a message layer by layer, until the payload: what each layer *is* decides, not what its label says.
 
+mod conclusion;
 mod documents;
 mod passed;
 mod policy;
@@ -10,6 +11,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use self::conclusion::Conclusion;
 use self::whole::read_cms;
 
 use crate::algorithm::{CipherAlgorithm, KeyTransport};
@@ -23,15 +25,16 @@ use crate::limits::Limits;
 use crate::mime::entity::Entity;
 use crate::mime::param::ContentType;
 use crate::mime::related::Document;
-use crate::mime::transfer::{decode, decode_der};
+use crate::mime::transfer::decode_der;
 use crate::note::Note;
 use crate::profile::AcceptTerms;
 use crate::smime::compress::{InflateBudget, unpack};
 use crate::smime::current::{CMS_PART, Current, Inner, Kind};
 use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
+use crate::smime::examine::Suspect;
 use crate::smime::layer::{Layer, boundary_note, micalg_note, repeated_head, repeated_head_note, smime_type_note};
-use crate::smime::mic::{Digests, Mic, MicRule, MicScope, pick};
-use crate::smime::passed::{Body, CmsRead, Content, PassedCms, PassedContent, PassedPayload, SignedParts};
+use crate::smime::mic::{Mic, MicRule, MicScope, pick};
+use crate::smime::passed::{Body, CmsRead, Content, PassedCms, PassedContent, SignedParts};
 use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify, verify_passed};
 use crate::step::Step;
 use crate::trust::Signers;
@@ -86,6 +89,8 @@ pub(crate) struct Failure {
     /// The MIC of the signed content, where it could be computed although the signature is bad.
     pub(crate) mic: Option<Mic>,
     pub(crate) trail: Trail,
+    /// The signature, where it is the reason.
+    pub(crate) signature: Option<Box<Suspect>>,
 }
 
 /// Opens all layers of `outer`.
@@ -100,6 +105,7 @@ pub(crate) fn peel(outer: Current, terms: PeelTerms) -> Step<Result<Opened, Box<
         malleable: false,
         budget,
         digests: Vec::new(),
+        suspect: None,
     };
     peel.without_wrapper().run()
 }
@@ -115,6 +121,8 @@ struct Peel {
     budget: InflateBudget,
     /// Digests of the content of a signature that failed.
     digests: Vec<DigestValue>,
+    /// The signature that is being verified, until it is.
+    suspect: Option<Box<Suspect>>,
 }
 
 impl Peel {
@@ -146,7 +154,9 @@ impl Peel {
         self.trail.notes.extend(content_type.as_ref().and_then(boundary_note));
         let (content, signature) = parts?;
         let cms = self.signature_part(signature)?;
-        let signed = read_signature(cms.clone(), &self.terms.limits)?;
+        let signed = read_signature(cms.clone(), &self.terms.limits);
+        self.suspect(&content, cms.clone(), signed.clone());
+        let signed = signed?;
         // The outermost signature counts, as in `verify`.
         if self.trail.signature.is_none() {
             self.trail.signature_cms = Some(cms);
@@ -185,23 +195,14 @@ impl Peel {
         self.decode_der(declared, body, "signature part")
     }
 
-    /// Verifies, and gives back what is inside the signature.
+    /// Verifies, and gives back what is inside the signature, in the form that was signed.
     fn verify(&mut self, content: Content, signed: &SignedData, exact: bool) -> Result<Inner, ReceiveError> {
-        let terms = VerifyTerms {
-            provider: self.terms.provider.clone(),
-            signers: self.terms.signers.clone(),
-            digests: self.terms.accept.digests.clone(),
-            families: self.terms.accept.signatures.clone(),
-            form: self.terms.accept.signed_form,
-            limits: self.terms.limits.clone(),
-            now: self.terms.now,
-            wanted: self.terms.mic.wanted(),
-        };
+        let terms = self.verify_terms();
         let notes = &mut self.trail.notes;
-        let (verified, inner) = match content {
-            Content::Whole(octets) => (verify(octets.clone(), signed, &terms, notes), Inner::Whole(octets)),
+        let (verified, passed) = match content {
+            Content::Whole(octets) => (verify(octets, signed, &terms, notes), None),
             Content::Passed(PassedContent { digests, entity }) => {
-                (verify_passed(digests, signed, &terms, notes), Inner::Passed(entity))
+                (verify_passed(digests, signed, &terms, notes), Some(entity))
             }
         };
         match verified {
@@ -210,8 +211,10 @@ impl Peel {
                 if exact && self.exposure == Exposure::Sealed && self.taint.is_none() {
                     self.exposure = Exposure::Authenticated;
                 }
+                self.suspect = None;
+                let content = verified.value().octets.clone();
                 self.trail.signature.get_or_insert(verified);
-                Ok(inner)
+                Ok(passed.map_or_else(|| Inner::Whole(content), Inner::Passed))
             }
             Err(unverified) => {
                 self.digests = unverified.digests;
@@ -220,6 +223,29 @@ impl Peel {
                 Err(unverified.error)
             }
         }
+    }
+
+    fn verify_terms(&self) -> VerifyTerms {
+        VerifyTerms {
+            provider: self.terms.provider.clone(),
+            signers: self.terms.signers.clone(),
+            digests: self.terms.accept.digests.clone(),
+            families: self.terms.accept.signatures.clone(),
+            form: self.terms.accept.signed_form,
+            limits: self.terms.limits.clone(),
+            now: self.terms.now,
+            wanted: self.terms.mic.listed.first().copied().into_iter().collect(),
+        }
+    }
+
+    /// Keeps what a diagnosis of the signature takes; of content that passed by there is none.
+    fn suspect(&mut self, content: &Content, cms: Bytes, signed: Result<SignedData, ReceiveError>) {
+        self.suspect = match content {
+            Content::Whole(content) => {
+                Some(Box::new(Suspect { content: content.clone(), cms, signed, terms: self.verify_terms() }))
+            }
+            Content::Passed(_) => None,
+        };
     }
 
     /// Opens a CMS object; an envelope is handed back, since its key must answer first.
@@ -269,8 +295,9 @@ impl Peel {
                 Ok(None)
             }
             ContentInfo::Signed(signed) => {
-                let content = signed.content.clone().ok_or_else(without_content)?;
-                let inner = self.verify(Content::Whole(content), &signed, true)?;
+                let content = Content::Whole(signed.content.clone().ok_or_else(without_content)?);
+                self.suspect(&content, Bytes::new(), Ok(signed.clone()));
+                let inner = self.verify(content, &signed, true)?;
                 self.enter(inner)?;
                 Ok(None)
             }
@@ -398,12 +425,14 @@ impl Peel {
             Exposure::Sealed => None,
             _ => pick(&self.digests, wanted).or(self.digests.first()).map(Mic::new),
         };
+        // Wrong padding, and not the signature, is the reason then.
+        let signature = self.suspect.filter(|_| self.taint.is_none());
         let error = self.taint.map_or(error, ReceiveError::Decryption);
         let exposure = match self.exposure {
             Exposure::Sealed if self.malleable => Exposure::Malleable,
             exposure => exposure,
         };
-        Box::new(Failure { error, exposure, mic, trail: self.trail })
+        Box::new(Failure { error, exposure, mic, trail: self.trail, signature })
     }
 
     fn finish(mut self) -> Result<Opened, Box<Failure>> {
@@ -418,60 +447,6 @@ impl Peel {
             Err(error) => Err(self.fail(error)),
         }
     }
-
-    /// The payload without its transfer encoding, the MIC, and the policy on what was actually unwrapped.
-    fn conclude(&mut self) -> Result<Conclusion, ReceiveError> {
-        // Receipts are told from messages before they are opened; nothing describes one inside a security layer.
-        if self.current.content_type.as_ref().is_some_and(ContentType::is_report) {
-            return Err(ReceiveError::UnsupportedContent("a receipt inside a security layer".to_owned()));
-        }
-        let encoding = self.current.transfer_encoding().map_err(mime("payload"))?;
-        let (body, mic, documents) = match std::mem::take(&mut self.current.body) {
-            Body::Whole(body) => {
-                let payload = decode(encoding, body).map_err(mime("payload"))?;
-                let mic = self.mic(&payload, &[])?;
-                (Some(payload), mic, None)
-            }
-            Body::Passed(passed) => {
-                let PassedPayload { decoded, digests, documents } = passed.into_payload()?;
-                decoded.map_err(mime("payload"))?;
-                (None, self.mic(&Bytes::new(), &digests)?, Some(documents))
-            }
-        };
-        self.check_policy()?;
-        let documents = self.documents(body.as_ref(), documents)?;
-        self.check_filenames(&documents)?;
-        Ok(Conclusion { body, documents, mic })
-    }
-
-    /// RFC 4130 section 7.3.1, RFC 5402 section 4. `passed` holds the digests of octets that are not at hand.
-    fn mic(&self, payload: &Bytes, passed: &[DigestValue]) -> Result<(Mic, MicScope), ReceiveError> {
-        let (octets, scope, known) = match (&self.trail.signature, &self.current.whole) {
-            (Some(signature), _) => (None, MicScope::SignedEntity, Some(signature)),
-            (None, Some(whole)) => (Some(whole.clone()), MicScope::WholeEntity, None),
-            (None, None) => (Some(payload.clone()), MicScope::BodyOnly, None),
-        };
-        let algorithm = self.terms.mic.choose(known.map(|signature| signature.scheme().digest()));
-        let passed = known.map_or(passed, |signature| &signature.value().digests);
-        if let Some(value) = pick(passed, algorithm) {
-            return Ok((Mic::new(value), scope));
-        }
-        let octets = octets.or_else(|| known.map(|signature| signature.value().octets.clone())).unwrap_or_default();
-        let values = Digests::of(&self.terms.provider, &[algorithm], &[octets])
-            .map_err(|error| ReceiveError::UnsupportedMicAlgorithms(error.to_string()))?;
-        let value = pick(&values, algorithm);
-        value
-            .map(|value| (Mic::new(value), scope))
-            .ok_or_else(|| ReceiveError::UnsupportedMicAlgorithms(algorithm.to_string()))
-    }
-}
-
-/// What was found when all layers were open.
-struct Conclusion {
-    /// `None` if it passed by.
-    body: Option<Bytes>,
-    documents: Vec<Document>,
-    mic: (Mic, MicScope),
 }
 
 /// An error in this part of the message.

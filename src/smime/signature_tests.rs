@@ -1,18 +1,25 @@
 //! Signatures in the forms that products write, and in those that nobody may accept.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use const_oid::ObjectIdentifier;
 
-use crate::algorithm::DigestAlgorithm;
+use crate::algorithm::{DigestAlgorithm, SignatureScheme};
+use crate::certificate::Certificate;
 use crate::cms::content::ContentInfo;
 use crate::cms::signed::set_of;
 use crate::cms::write::{integer, oid as write_oid, tlv};
 use crate::cms::{AlgorithmIdentifier, ber, oid};
+use crate::crypto::{DigestValue, VerifierProvider, VerifyError};
 use crate::error::{AuthenticationFault, ReceiveError, SIGNATURE};
+use crate::limits::Limits;
 use crate::note::Note;
 use crate::smime::fixtures::{
     Der, Pair, Signer, algorithm, alice_sign, attribute, bob_sign, check, children, content_info, content_type,
-    message_digest, null, read, sha256, signed_data,
+    message_digest, null, read, sha256, signed_data, terms, vector,
 };
+use crate::smime::verify::{read_signature, verify};
 
 const ORDER: &[u8] = b"Content-Type: application/edi-x12\r\n\r\nISA*00*          *00*          *ZZ*ALICE";
 
@@ -291,4 +298,43 @@ fn x30_the_serial_number_of_an_embedded_certificate_may_be_of_any_length() {
     let sid = tlv(ber::SEQUENCE, &[alice.certificate.issuer_der(), &tlv(ber::INTEGER, &[&serial])]);
     let signer = Signer { sid, ..Signer::usual(&alice, ORDER) };
     assert_eq!(check(ORDER, signed_data(&[&signer], &embedded), &[&alice]).unwrap().1, []);
+}
+
+/// Counts how often content is read for a signature over the message itself.
+#[derive(Default)]
+struct Counting(AtomicUsize);
+
+impl VerifierProvider for Counting {
+    fn verify(
+        &self,
+        _: SignatureScheme,
+        _: &[u8],
+        _: &DigestValue,
+        message: Option<&[u8]>,
+        _: &[u8],
+    ) -> Result<(), VerifyError> {
+        assert!(message.is_some_and(|message| message.starts_with(ORDER)));
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Err(VerifyError::InvalidSignature)
+    }
+}
+
+#[test]
+fn x28_content_is_read_a_bounded_number_of_times_whatever_signers_want() {
+    let alice = alice_sign();
+    let signer = Signer {
+        digest: algorithm(DigestAlgorithm::Sha512.oid(), None),
+        algorithm: algorithm(oid::ED25519, None),
+        attributes: None,
+        ..Signer::usual(&alice, ORDER)
+    };
+    let signed = read_signature(signed_data(&[&signer; 64], &[]).into(), &Limits::default()).unwrap();
+    let ed25519 = Certificate::from_pem(vector!("signatures/ed25519.crt")).unwrap();
+    let counting = Arc::new(Counting::default());
+    let mut terms = terms(&[]);
+    terms.signers.trusted = vec![alice.certificate, ed25519];
+    terms.provider = terms.provider.with_verifiers(counting.clone());
+    let refused = verify(ORDER.into(), &signed, &terms, &mut Vec::new()).unwrap_err();
+    assert_eq!(counting.0.load(Ordering::Relaxed), 16);
+    assert_eq!(refused.error.code(), "SIGNATURE_INVALID");
 }

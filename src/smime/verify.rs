@@ -1,21 +1,22 @@
 //! Verifying: a detached CMS signature over octets as received (RFC 5652 section 5.6, RFC 8551 section 3.5).
 
+use std::cell::{Cell, OnceCell};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 
 use crate::algorithm::{DigestAlgorithm, SignatureFamily, SignatureScheme};
 use crate::certificate::Certificate;
-use crate::cms::EntityId;
 use crate::cms::content::{self, ContentInfo};
 use crate::cms::signed::{SignedAttributes, SignedData, SignerInfo};
 use crate::crypto::{CryptoProvider, DigestValue};
 use crate::error::{AuthenticationFault, ReceiveError, SIGNATURE};
 use crate::limits::Limits;
-use crate::mime::canonical::Canonicalizer;
-use crate::note::Note;
+use crate::note::{Note, SignedOctets};
 use crate::profile::SignedForm;
-use crate::smime::mic::{Digests, pick};
+use crate::smime::entity_id::{describe, names, ordered};
+use crate::smime::forms::{OtherForm, Received, octets_of};
+use crate::smime::mic::pick;
 use crate::smime::passed::FormDigests;
 use crate::smime::scheme;
 use crate::trust::{Candidate, Signers};
@@ -46,14 +47,15 @@ impl<T> Verified<T> {
 /// What a signature covers.
 #[derive(Clone, Debug)]
 pub(crate) struct SignedContent {
-    /// The octets as received.
+    /// The octets that were signed; those as received where their CRLF form was signed, since the peers that sign it have
+    /// never written it.
     pub(crate) octets: Bytes,
     /// Whether the octets passed by, and are not at hand.
     pub(crate) passed: bool,
     /// Digests of the form that was signed.
     pub(crate) digests: Vec<DigestValue>,
-    /// Whether the CRLF form was signed rather than the octets as received.
-    pub(crate) canonical: bool,
+    /// The form that was signed.
+    pub(crate) form: SignedOctets,
     /// When the signer says to have signed.
     pub(crate) signed_at: Option<SystemTime>,
     /// Digest of the signature value: the same for every copy of this signature.
@@ -94,6 +96,12 @@ impl From<ReceiveError> for Unverified {
 struct SignerFault {
     error: ReceiveError,
     under: Option<Certificate>,
+}
+
+impl SignerFault {
+    fn is_invalid_signature(&self) -> bool {
+        matches!(self.error, ReceiveError::Authentication(AuthenticationFault::InvalidSignature { .. }))
+    }
 }
 
 impl From<ReceiveError> for SignerFault {
@@ -156,13 +164,12 @@ fn verify_forms(
             let refused = |fault: SignerFault| format!("another signer was not accepted: {}", fault.error);
             notes.extend(other.map(|fault| Note::OtherSigner(refused(fault))));
             let signature_key = terms.provider.digest(DigestAlgorithm::Sha256, &signer.signature);
-            let digests = forms.digests(valid.canonical);
             Ok(Verified {
                 value: SignedContent {
-                    octets: forms.octets,
+                    octets: forms.delivered(valid.form),
                     passed: forms.passed,
-                    digests,
-                    canonical: valid.canonical,
+                    digests: forms.digests(valid.form),
+                    form: valid.form,
                     signed_at: signer.signed_attributes.as_ref().and_then(SignedAttributes::signing_time),
                     signature_key: signature_key.map(|key| key.as_bytes().to_vec()).unwrap_or_default(),
                 },
@@ -173,7 +180,7 @@ fn verify_forms(
         (None, fault) => {
             let none = || ReceiveError::Authentication(AuthenticationFault::NoSigner).into();
             let SignerFault { error, under } = fault.unwrap_or_else(none);
-            Err(Unverified { error, digests: forms.raw, under })
+            Err(Unverified { error, digests: forms.received.values, under })
         }
     }
 }
@@ -184,11 +191,11 @@ struct Forms {
     /// Whether the octets passed by: there are digests only.
     passed: bool,
     algorithms: Vec<DigestAlgorithm>,
-    raw: Vec<DigestValue>,
-    /// The CRLF form; empty until it is asked for, and when it is the same as the octets as received.
-    canonical: Option<Vec<DigestValue>>,
-    /// The content in CRLF form, once a scheme that signs the message itself has asked for it.
-    canonical_content: Option<Bytes>,
+    received: Received,
+    /// Forms beside the octets as received, once they were asked for.
+    others: Option<Vec<OtherForm>>,
+    /// How often the whole content may still be read by schemes that sign the message itself.
+    readings: Cell<usize>,
 }
 
 impl Forms {
@@ -198,58 +205,65 @@ impl Forms {
         algorithms.extend(&terms.wanted);
         // What the provider lacks fails where it is needed: another signer may do without.
         algorithms.retain(|algorithm| terms.provider.start_digest(*algorithm).is_ok());
-        let raw = Digests::of(&terms.provider, &algorithms, std::slice::from_ref(&octets)).map_err(unsupported)?;
-        Ok(Self { octets, passed: false, algorithms, raw, canonical: None, canonical_content: None })
+        let received = Received::new(&terms.provider, &algorithms, &octets, terms.form).map_err(unsupported)?;
+        let readings = Cell::new(MAX_READINGS);
+        Ok(Self { octets, passed: false, algorithms, received, others: None, readings })
     }
 
     fn passed(digests: FormDigests) -> Self {
         let FormDigests { raw, canonical } = digests;
-        let algorithms = raw.iter().map(DigestValue::algorithm).collect();
-        let canonical = Some(canonical);
-        Self { octets: Bytes::new(), passed: true, algorithms, raw, canonical, canonical_content: None }
-    }
-
-    fn raw(&self, algorithm: DigestAlgorithm) -> Option<&DigestValue> {
-        pick(&self.raw, algorithm)
-    }
-
-    fn canonical(&mut self, algorithm: DigestAlgorithm, terms: &VerifyTerms) -> Option<&DigestValue> {
-        if terms.form == SignedForm::AsSent {
-            return None;
+        let in_crlf = OtherForm { form: SignedOctets::InCrlf, values: canonical };
+        Self {
+            octets: Bytes::new(),
+            passed: true,
+            algorithms: Vec::new(),
+            received: Received::passed(raw),
+            others: Some(vec![in_crlf]),
+            readings: Cell::new(0),
         }
-        if self.canonical.is_none() {
-            let mut digests = Digests::start(&terms.provider, &self.algorithms).ok()?;
-            let mut canonicalizer = Canonicalizer::new();
-            canonicalizer.push(&self.octets, &mut |piece| digests.update(piece));
-            self.canonical = Some(if canonicalizer.changed() { digests.finish() } else { Vec::new() });
-        }
-        self.canonical.as_deref().and_then(|values| pick(values, algorithm))
     }
 
-    /// The content in one of its forms, for a scheme that signs the message itself.
-    fn content(&mut self, canonical: bool) -> Bytes {
-        if !canonical {
-            return self.octets.clone();
-        }
-        let octets = &self.octets;
-        let in_crlf = || {
-            let mut content = Vec::with_capacity(octets.len());
-            Canonicalizer::new().push(octets, &mut |piece| content.extend_from_slice(piece));
-            content.into()
-        };
-        self.canonical_content.get_or_insert_with(in_crlf).clone()
+    fn as_received(&self, algorithm: DigestAlgorithm) -> Option<&DigestValue> {
+        pick(&self.received.values, algorithm)
     }
 
-    fn digests(&mut self, canonical: bool) -> Vec<DigestValue> {
-        let chosen = if canonical { self.canonical.take() } else { None };
-        chosen.unwrap_or_else(|| std::mem::take(&mut self.raw))
+    /// The forms beside the octets as received, with one digest of each.
+    fn others(
+        &mut self,
+        algorithm: DigestAlgorithm,
+        terms: &VerifyTerms,
+    ) -> impl Iterator<Item = (SignedOctets, &DigestValue)> {
+        let others = self
+            .others
+            .get_or_insert_with(|| self.received.others(&terms.provider, &self.algorithms, &self.octets, terms.form));
+        others.iter().filter_map(move |other| Some((other.form, pick(&other.values, algorithm)?)))
+    }
+
+    fn digests(&self, form: SignedOctets) -> Vec<DigestValue> {
+        let other = self.others.iter().flatten().find(|other| other.form == form);
+        other.map_or(&self.received.values, |other| &other.values).clone()
+    }
+
+    /// The content in a form, for a scheme that signs the message itself; `None` if it was read too often.
+    fn read(&self, form: SignedOctets) -> Option<Bytes> {
+        self.readings.set(self.readings.get().checked_sub(1)?);
+        Some(octets_of(&self.octets, form))
+    }
+
+    fn delivered(&self, form: SignedOctets) -> Bytes {
+        let kept = if form == SignedOctets::InCrlf { SignedOctets::AsReceived } else { form };
+        octets_of(&self.octets, kept)
     }
 }
+
+/// Readings of the whole content for signatures over the message itself. Each signer of a message may want one for each
+/// certificate and form; honest messages have one signer, who names his certificate.
+const MAX_READINGS: usize = 16;
 
 struct ValidSigner {
     certificate: Certificate,
     scheme: SignatureScheme,
-    canonical: bool,
+    form: SignedOctets,
     notes: Vec<Note>,
 }
 
@@ -265,46 +279,104 @@ fn check_signer(
         return Err(ReceiveError::ForbiddenAlgorithm { what: SIGNATURE, algorithm: algorithm() }.into());
     }
     let needs_content = scheme == SignatureScheme::Ed25519 && signer.signed_attributes.is_none();
-    if forms.passed && (needs_content || forms.raw(scheme.digest()).is_none()) {
+    if forms.passed && (needs_content || forms.as_received(scheme.digest()).is_none()) {
         let algorithm = format!("{scheme}, which cannot be verified in one pass over this message");
         return Err(ReceiveError::UnsupportedAlgorithm { what: SIGNATURE, algorithm }.into());
     }
-    if forms.raw(scheme.digest()).is_none() {
+    if forms.as_received(scheme.digest()).is_none() {
         return Err(ReceiveError::UnsupportedAlgorithm { what: SIGNATURE, algorithm: algorithm() }.into());
     }
-    let claims = match &signer.signed_attributes {
-        Some(attributes) => attribute_claims(attributes, signer, signed, forms, scheme, terms)?,
-        None => content_claims(forms, scheme, terms),
+    let attempt = Attempt { signer, signed, scheme, terms, stranger: OnceCell::new() };
+    let valid = match &signer.signed_attributes {
+        Some(attributes) => {
+            let claims = attribute_claims(attributes, signer, signed, forms, scheme, terms)?;
+            attempt.authenticate(&claims, forms)
+        }
+        None => attempt.authenticate_content(forms),
     };
-    let judged =
-        |certificate: &Certificate| claims.iter().find(|claim| claim.holds(signer, certificate, scheme, terms));
-    let valid = |certificate: &Certificate, claim: &Claim, judged: Vec<Note>| {
-        let notes = claim.notes.iter().chain(&assumed).cloned().chain(judged).collect();
-        ValidSigner { certificate: certificate.clone(), scheme, canonical: claim.canonical, notes }
-    };
-    let mut refused = None;
-    for certificate in ordered(&terms.signers.trusted, &signer.sid) {
-        let Some(claim) = judged(certificate) else { continue };
-        // The key may have another certificate that passes.
-        match terms.signers.terms.judge(certificate, terms.now) {
-            Ok(notes) => return Ok(valid(certificate, claim, notes)),
-            Err(fault) => {
-                let error = ReceiveError::Authentication(AuthenticationFault::Certificate(fault));
-                refused.get_or_insert(SignerFault { error, under: Some(certificate.clone()) });
-            }
+    valid.map(|mut valid| {
+        valid.notes.extend(assumed);
+        valid
+    })
+}
+
+/// One signer, for whom a certificate is looked for.
+struct Attempt<'a> {
+    signer: &'a SignerInfo,
+    signed: &'a SignedData,
+    scheme: SignatureScheme,
+    terms: &'a VerifyTerms,
+    /// The certificate beside the signature that the signer names, once it was looked for.
+    stranger: OnceCell<Option<Certificate>>,
+}
+
+impl Attempt<'_> {
+    /// Without signed attributes, the signature covers the content itself; Sterling signs so. Each form is a claim of
+    /// its own, and the others are made only if the one as received does not hold.
+    fn authenticate_content(&self, forms: &mut Forms) -> Result<ValidSigner, SignerFault> {
+        let covered = || if self.scheme == SignatureScheme::Ed25519 { Covered::Content } else { Covered::Digest };
+        let claim = |form: SignedOctets, digest: &DigestValue| Claim {
+            digest: digest.clone(),
+            covered: covered(),
+            form,
+            notes: form.note().into_iter().collect(),
+        };
+        let algorithm = self.scheme.digest();
+        let first = forms.as_received(algorithm).map(|digest| claim(SignedOctets::AsReceived, digest));
+        let verdict = self.authenticate(first.as_slice(), forms);
+        if !matches!(&verdict, Err(fault) if fault.is_invalid_signature()) {
+            return verdict;
+        }
+        let others: Vec<_> = forms.others(algorithm, self.terms).map(|(form, digest)| claim(form, digest)).collect();
+        match self.authenticate(&others, forms) {
+            Err(fault) if fault.is_invalid_signature() => verdict,
+            other => other,
         }
     }
-    if let Some(refused) = refused {
-        return Err(refused);
+
+    /// Looks for the certificate under which one of the claims holds: among the trusted ones, then beside the signature.
+    fn authenticate(&self, claims: &[Claim], forms: &Forms) -> Result<ValidSigner, SignerFault> {
+        let Self { signer, signed, scheme, terms, .. } = *self;
+        let judged = |certificate: &Certificate| {
+            claims.iter().find(|claim| claim.holds(signer, certificate, scheme, terms, forms))
+        };
+        let valid = |certificate: &Certificate, claim: &Claim, judged: Vec<Note>| {
+            let notes = claim.notes.iter().cloned().chain(judged).collect();
+            ValidSigner { certificate: certificate.clone(), scheme, form: claim.form, notes }
+        };
+        let mut refused = None;
+        for certificate in ordered(&terms.signers.trusted, &signer.sid) {
+            let Some(claim) = judged(certificate) else { continue };
+            // The key may have another certificate that passes.
+            match terms.signers.terms.judge(certificate, terms.now) {
+                Ok(notes) => return Ok(valid(certificate, claim, notes)),
+                Err(fault) => {
+                    let error = ReceiveError::Authentication(AuthenticationFault::Certificate(fault));
+                    refused.get_or_insert(SignerFault { error, under: Some(certificate.clone()) });
+                }
+            }
+        }
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
+        let stranger = self.stranger.get_or_init(|| named_beside(signer, signed));
+        if let Some((stranger, claim)) = stranger.as_ref().and_then(|stranger| Some((stranger, judged(stranger)?))) {
+            let notes = vouched(stranger, signed, terms).map_err(ReceiveError::Authentication)?;
+            return Ok(valid(stranger, claim, notes));
+        }
+        if forms.readings.get() == 0 {
+            let (what, limit) = ("readings of the content for its signatures", MAX_READINGS);
+            return Err(ReceiveError::Limit { what, limit: u64::try_from(limit).unwrap_or(u64::MAX) }.into());
+        }
+        let signer = describe(&signer.sid);
+        Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer }).into())
     }
-    // What is computed for a stranger is bounded.
+}
+
+/// The certificate beside a signature that its signer names. What is computed for a stranger is bounded.
+fn named_beside(signer: &SignerInfo, signed: &SignedData) -> Option<Certificate> {
     let mut embedded = signed.certificates.iter().filter_map(|der| Certificate::from_der(der.clone()).ok());
-    let stranger = embedded.find(|certificate| names(&signer.sid, certificate)).filter(Certificate::is_small);
-    if let Some((stranger, claim)) = stranger.as_ref().and_then(|stranger| Some((stranger, judged(stranger)?))) {
-        let notes = vouched(stranger, signed, terms).map_err(ReceiveError::Authentication)?;
-        return Ok(valid(stranger, claim, notes));
-    }
-    Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer: describe(&signer.sid) }).into())
+    embedded.find(|certificate| names(&signer.sid, certificate)).filter(Certificate::is_small)
 }
 
 /// Whether somebody vouches for an embedded certificate under which the signature is valid. With pinned trust
@@ -330,9 +402,19 @@ fn vouched(stranger: &Certificate, signed: &SignedData, terms: &VerifyTerms) -> 
 /// One reading of what the signature value was computed over.
 struct Claim {
     digest: DigestValue,
-    message: Option<Bytes>,
-    canonical: bool,
+    covered: Covered,
+    form: SignedOctets,
     notes: Vec<Note>,
+}
+
+/// What a scheme that signs the message itself needs beside the digest.
+enum Covered {
+    /// Nothing: it signs the digest.
+    Digest,
+    /// The signed attributes.
+    Attributes(Bytes),
+    /// The whole content, which may be large.
+    Content,
 }
 
 impl Claim {
@@ -342,15 +424,19 @@ impl Claim {
         certificate: &Certificate,
         scheme: SignatureScheme,
         terms: &VerifyTerms,
+        forms: &Forms,
     ) -> bool {
-        let verdict = terms.provider.verifiers().verify(
-            scheme,
-            certificate.spki_der(),
-            &self.digest,
-            self.message.as_deref(),
-            &signer.signature,
-        );
-        verdict.is_ok()
+        let message = match &self.covered {
+            Covered::Digest => None,
+            Covered::Attributes(attributes) => Some(attributes.clone()),
+            Covered::Content if !certificate.key_kind().permits(scheme) => return false,
+            Covered::Content => match forms.read(self.form) {
+                Some(content) => Some(content),
+                None => return false,
+            },
+        };
+        let verifiers = terms.provider.verifiers();
+        verifiers.verify(scheme, certificate.spki_der(), &self.digest, message.as_deref(), &signer.signature).is_ok()
     }
 }
 
@@ -366,11 +452,13 @@ fn attribute_claims(
     let fault = |text: String| ReceiveError::Authentication(AuthenticationFault::Attributes(text));
     let expected = attributes.message_digest().map_err(|error| fault(error.to_string()))?;
     let algorithm = scheme.digest();
-    let raw = forms.raw(algorithm).is_some_and(|digest| digest.ct_eq(expected));
-    let canonical = !raw && forms.canonical(algorithm, terms).is_some_and(|digest| digest.ct_eq(expected));
-    if !raw && !canonical {
-        return Err(ReceiveError::IntegrityCheck { algorithm });
-    }
+    let fits = |digest: &DigestValue| digest.ct_eq(expected);
+    let form = if forms.as_received(algorithm).is_some_and(fits) {
+        Some(SignedOctets::AsReceived)
+    } else {
+        forms.others(algorithm, terms).find(|(_, digest)| fits(digest)).map(|(form, _)| form)
+    };
+    let form = form.ok_or(ReceiveError::IntegrityCheck { algorithm })?;
     let content_type = attributes.content_type().map_err(|error| fault(error.to_string()))?;
     if content_type != signed.content_type {
         return Err(fault(format!("contentType is {content_type}, the content is {}", signed.content_type)));
@@ -378,32 +466,15 @@ fn attribute_claims(
     check_protection(attributes, signer).map_err(fault)?;
     let received = attributes.as_received();
     let sorted = attributes.as_sorted_der().ok().filter(|der| Some(der) != received.as_ref());
-    let form_note = canonical.then_some(Note::CanonicalForm);
     let mut claims = Vec::with_capacity(2);
     // BouncyCastle verifies over the sorted attributes, OpenSSL over those it received: either may have been signed.
     for (message, reordered) in [(received, false), (sorted, true)] {
         let Some(message) = message else { continue };
         let digest = terms.provider.digest(algorithm, &message).map_err(unsupported)?;
-        let notes = form_note.iter().cloned().chain(reordered.then_some(Note::AttributeOrder)).collect();
-        claims.push(Claim { digest, message: Some(message.into()), canonical, notes });
+        let notes = form.note().into_iter().chain(reordered.then_some(Note::AttributeOrder)).collect();
+        claims.push(Claim { digest, covered: Covered::Attributes(message.into()), form, notes });
     }
     Ok(claims)
-}
-
-/// Without signed attributes, the signature covers the content itself; Sterling signs so.
-fn content_claims(forms: &mut Forms, scheme: SignatureScheme, terms: &VerifyTerms) -> Vec<Claim> {
-    let algorithm = scheme.digest();
-    let raw = forms.raw(algorithm).cloned().map(|digest| (digest, false));
-    let canonical = forms.canonical(algorithm, terms).cloned().map(|digest| (digest, true));
-    raw.into_iter()
-        .chain(canonical)
-        .map(|(digest, canonical)| Claim {
-            digest,
-            message: (scheme == SignatureScheme::Ed25519).then(|| forms.content(canonical)),
-            canonical,
-            notes: canonical.then_some(Note::CanonicalForm).into_iter().collect(),
-        })
-        .collect()
 }
 
 /// RFC 6211 section 3: the attribute must name the algorithms that the SignerInfo uses.
@@ -418,33 +489,6 @@ fn check_protection(attributes: &SignedAttributes, signer: &SignerInfo) -> Resul
         return Ok(());
     }
     Err("CMSAlgorithmProtection names other algorithms".to_owned())
-}
-
-/// Trusted certificates, those that the signer names first. The others follow: peers renew certificates under
-/// the same key, and trying a public key tells nobody anything.
-fn ordered<'a>(trusted: &'a [Certificate], sid: &'a EntityId) -> impl Iterator<Item = &'a Certificate> {
-    let named = trusted.iter().filter(|certificate| names(sid, certificate));
-    named.chain(trusted.iter().filter(|certificate| !names(sid, certificate)))
-}
-
-/// Whether an identifier in a CMS structure names `certificate`.
-pub(crate) fn names(id: &EntityId, certificate: &Certificate) -> bool {
-    match id {
-        EntityId::IssuerAndSerial { issuer, serial } => {
-            issuer.as_ref() == certificate.issuer_der() && serial.as_ref() == certificate.serial_octets()
-        }
-        EntityId::SubjectKeyId(key_id) => certificate.subject_key_id() == Some(key_id.as_ref()),
-    }
-}
-
-/// An identifier in words, for errors.
-pub(crate) fn describe(id: &EntityId) -> String {
-    match id {
-        EntityId::IssuerAndSerial { issuer, serial } => {
-            format!("issuer {}, serial {}", crate::certificate::name_text(issuer), crate::certificate::hex(serial))
-        }
-        EntityId::SubjectKeyId(key_id) => format!("subject key identifier {}", crate::certificate::hex(key_id)),
-    }
 }
 
 fn unsupported(error: crate::crypto::CryptoError) -> ReceiveError {

@@ -81,7 +81,7 @@ fn b2_05_receipts_that_were_signed_without_their_last_line_end_prove_delivery() 
     let response = response(&entity(&format!("Content-Type: {SIGNED_TYPE}"), &body));
     let Outcome::Deliver(evidence) = outcome(&pending, &response) else { panic!("{:?}", outcome(&pending, &response)) };
     assert_eq!(evidence.proof(), Some(Proof::Signed));
-    assert!(matches!(evidence.notes(), [Note::Surroundings(_)]), "{:?}", evidence.notes());
+    assert_eq!(evidence.notes(), [Note::OtherForm(SignedOctets::WithoutLastLineEnd)]);
     assert_eq!(evidence.record().verify(&CryptoProvider::rustcrypto()).unwrap().proof(), Some(Proof::Signed));
 }
 

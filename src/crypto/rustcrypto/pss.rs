@@ -3,15 +3,13 @@
 //! Signing is left to the `rsa` crate. It knows no MGF1 with another digest than that of the message, which Java
 //! programs write (their default is MGF1 with SHA-1), so the padding is verified here.
 
-use ::rsa::hazmat::rsa_encrypt;
 use ::rsa::pss::Pss;
-use ::rsa::traits::PublicKeyParts;
-use ::rsa::{BoxedUint, PrivateKey, PublicKey};
+use ::rsa::{PrivateKey, PublicKey};
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::RngAdapter;
 use super::digest::Digests;
-use super::rsa_public::modulus_bits;
+use super::rsa_public::{modulus_bits, open};
 use crate::algorithm::{DigestAlgorithm, PssParameters};
 use crate::crypto::{DigestProvider, DigestValue, VerifyError};
 
@@ -50,17 +48,6 @@ pub(super) fn verify(
         Some(true) => Ok(()),
         _ => Err(VerifyError::InvalidSignature),
     }
-}
-
-/// RSAVP1: the encoded message in `len` octets, which can be one fewer than those of the modulus.
-fn open(key: &PublicKey, signature: &[u8], len: usize) -> Option<Vec<u8>> {
-    let value = BoxedUint::from_be_slice(signature, key.n_bits_precision()).ok()?;
-    if signature.len() != key.size() || value >= *key.n().as_ref() {
-        return None;
-    }
-    let octets = rsa_encrypt(key, &value).ok()?.to_be_bytes();
-    let (zeros, encoded) = octets.split_at_checked(octets.len().checked_sub(len)?)?;
-    zeros.iter().all(|octet| *octet == 0).then(|| encoded.to_vec())
 }
 
 /// EMSA-PSS-VERIFY (RFC 8017 section 9.1.2).

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use ::rsa::hazmat::rsa_encrypt;
 use ::rsa::traits::PublicKeyParts;
 use ::rsa::{BoxedUint, Pkcs1v15Sign, PublicKey};
 use pkcs8::SubjectPublicKeyInfoRef;
@@ -9,7 +10,7 @@ use pkcs8::der::asn1::{AnyRef, Null};
 use pkcs8::der::{Decode, Encode, Reader, SliceReader, Tag, Tagged};
 
 use crate::algorithm::{DigestAlgorithm, PssParameters};
-use crate::crypto::VerifyError;
+use crate::crypto::{DigestValue, VerifyError};
 
 /// Sizes of the modulus in bits that are calculated with. Below, a key protects nothing; above, a verification
 /// costs a peer nothing and us a lot. What is good enough is for the policy to say.
@@ -27,6 +28,28 @@ pub(super) fn verify_pkcs1v15(
     signature: &[u8],
 ) -> Result<(), VerifyError> {
     key.verify(signature_padding(algorithm), digest, signature).map_err(|_| VerifyError::InvalidSignature)
+}
+
+/// The digest that a signature under this key was made over; `None` if it was not made with it.
+pub(super) fn recover_pkcs1v15(key: &PublicKey, signature: &[u8]) -> Option<DigestValue> {
+    let encoded = open(key, signature, key.size())?;
+    DigestAlgorithm::ALL.into_iter().find_map(|algorithm| {
+        let info = digest_info(algorithm);
+        let padding = encoded.len().checked_sub(info.len() + algorithm.output_len() + 3)?;
+        let head = [&[0, 1], vec![0xff; padding].as_slice(), &[0], info].concat();
+        DigestValue::new(algorithm, encoded.strip_prefix(head.as_slice())?)
+    })
+}
+
+/// RSAVP1: the encoded message in `len` octets, which can be one fewer than those of the modulus.
+pub(super) fn open(key: &PublicKey, signature: &[u8], len: usize) -> Option<Vec<u8>> {
+    let value = BoxedUint::from_be_slice(signature, key.n_bits_precision()).ok()?;
+    if signature.len() != key.size() || value >= *key.n().as_ref() {
+        return None;
+    }
+    let octets = rsa_encrypt(key, &value).ok()?.to_be_bytes();
+    let (zeros, encoded) = octets.split_at_checked(octets.len().checked_sub(len)?)?;
+    zeros.iter().all(|octet| *octet == 0).then(|| encoded.to_vec())
 }
 
 /// EMSA-PKCS1-v1_5 (RFC 8017 section 9.2): the encoded message is built and compared as a whole, never parsed.
@@ -107,7 +130,7 @@ mod tests {
     use crate::certificate::Certificate;
     use crate::crypto::rustcrypto::verify::Verifiers;
     use crate::crypto::tests::hex;
-    use crate::crypto::{CryptoProvider, DigestValue, RsaPrivateKey, SignRequest, SigningKey, VerifierProvider};
+    use crate::crypto::{CryptoProvider, RsaPrivateKey, SignRequest, SigningKey, VerifierProvider};
 
     const SHA256: SignatureScheme = SignatureScheme::RsaPkcs1v15(DigestAlgorithm::Sha256);
 
@@ -187,6 +210,20 @@ mod tests {
         let invalid = Err(VerifyError::InvalidSignature);
         assert_eq!(verify(&key, &sha256(b"abc"), &padded(GARBAGE_BEHIND)), invalid);
         assert_eq!(verify(&key, &sha256(b"message 0"), &padded(GARBAGE_BEFORE)), invalid);
+    }
+
+    #[test]
+    fn the_digest_is_read_out_of_signatures_by_the_key_alone() {
+        let key = spki(&hex(MODULUS_E3), &[3]);
+        assert_eq!(Verifiers.recover_digest(&key, &hex(SIGNATURE_E3)), Ok(sha256(b"abc")));
+        let invalid = Err(VerifyError::InvalidSignature);
+        for other in [padded(GARBAGE_BEHIND), padded(GARBAGE_BEFORE), hex(SIGNATURE_E3)[1..].to_vec(), vec![0xff; 256]]
+        {
+            assert_eq!(Verifiers.recover_digest(&key, &other), invalid);
+        }
+        let (_, alice) = alice();
+        assert_eq!(Verifiers.recover_digest(alice.spki_der(), &hex(SIGNATURE_E3)), invalid);
+        assert_eq!(Verifiers.recover_digest(b"no key", &hex(SIGNATURE_E3)), Err(VerifyError::InvalidKey));
     }
 
     #[test]

@@ -34,4 +34,9 @@ impl VerifierProvider for Verifiers {
             SignatureScheme::Ed25519 => ed25519::verify(&spki, message.ok_or(VerifyError::NeedsMessage)?, signature),
         }
     }
+    fn recover_digest(&self, spki_der: &[u8], signature: &[u8]) -> Result<DigestValue, VerifyError> {
+        let spki = SubjectPublicKeyInfoRef::from_der(spki_der).map_err(|_| VerifyError::InvalidKey)?;
+        let key = rsa_public::plain_key(&spki).ok_or(VerifyError::InvalidKey)?;
+        rsa_public::recover_pkcs1v15(&key, signature).ok_or(VerifyError::InvalidSignature)
+    }
 }

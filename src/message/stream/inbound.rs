@@ -11,7 +11,8 @@ use crate::error::Rejection;
 use crate::identity::Identity;
 use crate::message::opening::{Context, Opening};
 use crate::message::parser::{Head, Inbound};
-use crate::message::received::{Accepted, Refused};
+use crate::message::received::Accepted;
+use crate::message::refused::Refused;
 use crate::message::stream::accepted::AcceptedStream;
 use crate::mime::param::ContentType;
 use crate::partner::Partner;
@@ -35,6 +36,8 @@ use crate::step::{KeyRequest, Step};
 ///   computed besides; a signature with another digest is refused.
 /// - Ed25519 without signed attributes signs the content itself, and AuthEnvelopedData may authenticate attributes that
 ///   follow the content: both are refused. CCM is kept in memory, up to [`Limits::kept_whole`](crate::Limits::kept_whole).
+/// - Of the [forms](crate::SignedOctets) that a signature may cover, the octets as received and their CRLF form are tried: the
+///   others deliver other octets than those that passed by. A refused signature is not [diagnosed](crate::Refused::diagnose_signature).
 /// - multipart/mixed that begins with multipart/signed is taken for a wrapper around that, and refused if more follows;
 ///   in memory it counts as a collection of unsigned documents.
 /// - There is no [`OriginEvidence`](crate::OriginEvidence), since the signed octets are gone.

@@ -6,7 +6,7 @@ use crate::cms::enveloped::recipient::{KEY_AGREEMENT, KeyAgreement, RecipientInf
 use crate::cms::{AlgorithmIdentifier, EntityId};
 use crate::error::ReceiveError;
 use crate::identity::Decrypting;
-use crate::smime::verify::{describe, names};
+use crate::smime::entity_id::{describe, names};
 
 /// The content-encryption key as it was sent to one recipient.
 #[derive(Clone, Copy, Debug)]
