@@ -219,7 +219,7 @@ impl Forms {
             algorithms: Vec::new(),
             received: Received::passed(raw),
             others: Some(vec![in_crlf]),
-            readings: Cell::new(0),
+            readings: Cell::new(MAX_READINGS),
         }
     }
 
