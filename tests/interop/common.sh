@@ -95,3 +95,16 @@ install_bouncy_castle() {
     (timeout 300 apt-get update && timeout 600 apt-get install -y libbcprov-java libbcutil-java libbcpkix-java) \
         >"${TMPDIR:-/tmp}/as2-interop-apt.log" 2>&1 || missing "libbcprov-java and libbcpkix-java"
 }
+
+# libas2 and the locked versions below it: $libas2_modules, the folder that has node_modules in it.
+install_libas2() {
+    libas2_modules="$root/target/interop/libas2"
+    if ! cmp -s "$here/libas2/package-lock.json" "$libas2_modules/package-lock.installed"; then
+        rm -rf "$libas2_modules"
+        mkdir -p "$libas2_modules"
+        cp "$here"/libas2/package*.json "$libas2_modules"
+        (cd "$libas2_modules" && timeout 300 npm ci --ignore-scripts --no-audit --no-fund) >"$root/target/interop/npm.log" 2>&1 ||
+            missing "the packages of libas2/package-lock.json (see target/interop/npm.log)"
+        cp "$here/libas2/package-lock.json" "$libas2_modules/package-lock.installed"
+    fi
+}
