@@ -38,7 +38,7 @@ clean_up() {
 # make_identity NAME: $work/keys/NAME.{key,crt}.pem, a self-signed certificate as AS2 partners exchange them.
 make_identity() {
     mkdir -p "$work/keys"
-    openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 30 -subj "/O=AS2 interop/CN=$1" \
+    openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days "${days:-30}" -subj "/O=AS2 interop/CN=$1" \
         -addext "basicConstraints=critical,CA:FALSE" \
         -addext "keyUsage=critical,digitalSignature,keyEncipherment" \
         -keyout "$work/keys/$1.key.pem" -out "$work/keys/$1.crt.pem" 2>"$work/keys/$1.log"

@@ -101,7 +101,7 @@ class Station {
       layers,
       mic: receivedContentMic?.mic ?? null,
       mic_alg: receivedContentMic?.algorithm ?? null,
-      disposition: dispositionOf(reportFields(dispositionNode)),
+      disposition: dispositionOf(disposition.notification.toString()),
       payload_file: accepted ? this.store(contentNode) : null,
       content_type: accepted ? contentNode.contentType : null,
       detail: verdict.description?.text ?? null,
