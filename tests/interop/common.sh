@@ -108,3 +108,26 @@ install_libas2() {
         cp "$here/libas2/package-lock.json" "$libas2_modules/package-lock.installed"
     fi
 }
+
+# make_ec_identity NAME CURVE: as make_identity, with a key that signs only.
+make_ec_identity() {
+    openssl req -x509 -newkey ec -pkeyopt "ec_paramgen_curve:$2" -nodes -sha256 -days "${days:-30}" \
+        -subj "/O=AS2 interop/CN=$1" -addext "basicConstraints=critical,CA:FALSE" \
+        -addext "keyUsage=critical,digitalSignature" \
+        -keyout "$work/keys/$1.key.pem" -out "$work/keys/$1.crt.pem" 2>"$work/keys/$1.log"
+}
+
+# Bouncy Castle's S/MIME and what it needs, from Maven: $bcjmail_jars, a class path.
+install_bcjmail() {
+    local folder="$root/target/interop/bcjmail"
+    if ! cmp -s "$here/bcjmail/pom.xml" "$folder/pom.installed"; then
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        timeout 300 mvn --quiet --batch-mode --file "$here/bcjmail/pom.xml" dependency:copy-dependencies \
+            -DoutputDirectory="$folder" >"$root/target/interop/maven.log" 2>&1 ||
+            missing "the jars of bcjmail/pom.xml (see target/interop/maven.log)"
+        cp "$here/bcjmail/pom.xml" "$folder/pom.installed"
+    fi
+    bcjmail_jars="$(printf '%s:' "$folder"/*.jar)"
+    bcjmail_jars="${bcjmail_jars%:}"
+}

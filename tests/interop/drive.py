@@ -19,12 +19,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections import namedtuple
-from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from cases import PAYLOADS, RECORDED, TABLES
+from known import KnownDivergences
 
 START_TIMEOUT = 60
 QUIET = 0.5
@@ -344,26 +343,14 @@ def mic_words(received, outcome):
     return "no MIC"
 
 
-Known = namedtuple("Known", "reason seen link")
-
-
-def known_divergences(options):
-    """Cases that are known to go otherwise: why, and what is seen then."""
-    if options.self_test:
-        return {}
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "known-divergences.tsv")
-    with open(path, encoding="utf-8") as file:
-        rows = [line.rstrip("\n").split("\t") for line in file if not line.startswith("#")]
-    return {label: Known(*rest) for script, label, *rest in rows if script == options.script}
-
-
 class Run:
     """The cases of one script, one after the other."""
 
     def __init__(self, options):
-        self.options, self.known = options, known_divergences(options)
-        self.met = set()
-        self.diverged = self.passed = self.skipped = self.failed = 0
+        self.options = options
+        # pyas2lib in our place has none.
+        self.known = KnownDivergences(None if options.self_test else options.script)
+        self.passed = self.skipped = self.failed = 0
         self.stations = {}
 
     def start(self):
@@ -399,27 +386,17 @@ class Run:
                 for station in (sender, receiver):
                     station.settle_down()
             return
-        expect(not self.known_as(label), f"{label}\nagrees, but stands in known-divergences.tsv")
+        expect(not self.known.of(label), f"{label}\nagrees, but stands in known-divergences.tsv")
         self.passed += 1
         print(f"ok     {label} [{outcome['outcome']}, {mic_words(received, outcome)}]", flush=True)
 
-    def known_as(self, label):
-        """The line of known-divergences.tsv that names the case."""
-        return next((pattern for pattern in self.known if fnmatchcase(label, pattern)), None)
-
     def diverges(self, label, difference):
         seen = f"unsupported: {difference}" if isinstance(difference, UnsupportedCase) else str(difference)
-        pattern = self.known_as(label)
-        known = self.known.get(pattern)
-        unknown = f"{label}\n{seen}" if known is None else f"{label}\nknown for {known.seen!r}, but this is seen: {seen}"
-        if known is None or known.seen not in seen:
-            expect(self.options.go_on, unknown)
+        known, line = self.known.check(label, seen)
+        print(line, flush=True)
+        if not known:
             self.failed += 1
-            print(f"FAILED {unknown}", flush=True)
-            return
-        self.met.add(pattern)
-        self.diverged += 1
-        print(f"known  {label} [{known.seen}; {known.reason}]", flush=True)
+            expect(self.options.go_on, "the first difference ends the run")
 
 
 def run_all(options):
@@ -431,15 +408,15 @@ def run_all(options):
         run.start()
         for case in TABLES[options.script]():
             run.case(case)
-        stale = sorted(run.known.keys() - run.met)
         expect(not run.failed, f"{run.failed} cases differ")
+        stale = run.known.stale()
         expect(not stale, f"known-divergences.tsv: no such case ran: {stale}")
     except Difference as difference:
         print(f"FAILED {difference}", flush=True)
         return 1
     finally:
         run.stop()
-    print(f"{run.diverged} known divergences")
+    print(f"{run.known.count} known divergences")
     tail = f", {run.skipped} that need our side left out" if run.skipped else ""
     print(f"{run.passed} exchanges agree ({time.monotonic() - began:.0f} s){tail}")
     return 0
