@@ -301,7 +301,7 @@ def record(folder, case, request, verdict, number):
     write(request, folder, f"{name}.http")
     write(PAYLOADS[case.payload], folder, f"{case.payload}.payload")
     row = [name, verdict["verdict"], ",".join(verdict["layers"]), case.payload, verdict["mic_alg"], verdict["mic"]]
-    row += [f"bcjmail-{number}@example", verdict["disposition"], case.signer]
+    row += [f"bcjmail-{number}@example", verdict["disposition"], case.signer, case.accept]
     with open(os.path.join(folder, "cases.tsv"), "a", encoding="utf-8") as file:
         file.write("\t".join(cell or "-" for cell in row) + "\n")
 

@@ -131,10 +131,11 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
 # The stations
 
+TOLERANT = "sha-1,gcm-in-enveloped-data"
 KINDS = {
     "usual": [],
     "strict": ["--require", "signed,encrypted"],
-    "tolerant": ["--accept", "sha-1,gcm-in-enveloped-data"],
+    "tolerant": ["--accept", TOLERANT],
 }
 
 
@@ -276,7 +277,9 @@ def record(options, case, name, sender, proxy, received, outcome, payload):
     verdict = event["verdict"] if theirs else event["outcome"]
     # Of a message of ours, the MIC that its receipt is held against; of one of theirs, the one that we report.
     row = [name, verdict, ",".join(received["layers"]), case.payload, event["mic_alg"], event["mic"]]
-    row += [event["message_id"].strip("<>"), event["disposition"]]
+    row += [event["message_id"].strip("<>"), event["disposition"], "right"]
+    asked = "signed" if case.order.get("receipt_micalg") else "unsigned"
+    row.append(TOLERANT if theirs and case.station == "tolerant" else None if theirs else asked)
     with open(os.path.join(options.record, "cases.tsv"), "a", encoding="utf-8") as file:
         file.write("\t".join(cell or "-" for cell in row) + "\n")
 

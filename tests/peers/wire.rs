@@ -266,3 +266,18 @@ fn b2_19_line_ends_before_the_content_are_skipped_but_not_those_of_documents() {
         assert_eq!(Case::new(ENVELOPED_TYPE, &sealed(&inside)).accepted().payload().body(), &document);
     }
 }
+
+/// libas2 leaves the last line end of a text, or of an empty document, out of its signature. Nobody vouches for those
+/// two octets, so the message is refused; in a receipt, where nothing follows, they do no harm (B2-05).
+#[test]
+fn b2_20_messages_that_were_signed_without_their_last_line_end_are_refused() {
+    let text = entity("Content-Type: text/plain", b"Dear Bob\r\n");
+    let empty = entity("Content-Type: application/octet-stream", b"");
+    for sent in [text, empty] {
+        let signed = sent.strip_suffix(b"\r\n").unwrap();
+        let cms = |octets: &[u8]| Signer::java("alice-sign").sign(octets);
+        let refused = Case::new(SIGNED_TYPE, &signed_body(&sent, &cms(signed))).open_sync().unwrap_err();
+        assert_eq!(refused.error().code(), "INTEGRITY_CHECK_FAILED");
+        assert!(Case::new(SIGNED_TYPE, &signed_body(&sent, &cms(&sent))).open_sync().is_ok());
+    }
+}
