@@ -55,6 +55,15 @@ impl Case {
         read(self.folder, &format!("{}.payload", self.payload))
     }
 
+    /// What was handed out: of a text, libas2 does not sign the last line end (B2-20).
+    fn delivered(&self) -> Bytes {
+        let document = self.document();
+        if self.folder == "libas2" && self.name == "signed-quoted-printable" {
+            return document.strip_suffix(b"\r\n").unwrap().to_vec().into();
+        }
+        document
+    }
+
     fn is_receipt(&self) -> bool {
         self.octets().starts_with(b"HTTP/1.1")
     }
@@ -105,8 +114,13 @@ impl Case {
         match envelope(request).open(&self.identity(), Some(&partner), self.now()) {
             Ok(accepted) => {
                 let layers: Vec<_> = accepted.layers().iter().map(layer).collect();
-                assert_eq!(("accepted", layers.join(",")), (self.verdict.as_str(), none(&self.layers)), "{}", self.name);
-                assert_eq!(accepted.payload().body(), &self.document(), "{}", self.name);
+                assert_eq!(
+                    ("accepted", layers.join(",")),
+                    (self.verdict.as_str(), none(&self.layers)),
+                    "{}",
+                    self.name
+                );
+                assert_eq!(accepted.payload().body(), &self.delivered(), "{}", self.name);
                 let mic = accepted.mic();
                 let expected = (self.mic_algorithm.as_str(), self.mic.clone());
                 assert_eq!((mic.algorithm().name(), mic.to_base64()), expected, "{}", self.name);

@@ -21,7 +21,7 @@ use crate::receipt::incoming::{IncomingMdn, SignedReport};
 use crate::receipt::outcome::{Dispute, Outcome, SendOutcome};
 use crate::response::{Rules, judge};
 use crate::smime::mic::{Digests, Mic, MicScope};
-use crate::smime::verify::{VerifyTerms, read_signature, verify};
+use crate::smime::verify::{VerifyTerms, read_signature, verify_part};
 use crate::stored::{FormatVersion, Instant, Octets};
 use crate::trust::{Signers, Trust, UseTerms};
 
@@ -299,17 +299,7 @@ impl PendingReceipt {
         };
         let data = read_signature(signed.cms.clone(), &terms.limits).map_err(|error| (error.into(), None))?;
         let mut notes = Vec::new();
-        let judge = |content: Bytes, notes: &mut Vec<Note>| verify(content, &data, &terms, notes);
-        let mut verified = judge(signed.content.clone(), &mut notes);
-        // libas2 leaves out the line end behind the last boundary of the report when it signs.
-        let short = signed.content.strip_suffix(b"\r\n").map(|short| signed.content.slice_ref(short));
-        let differs = matches!(&verified, Err(failed) if matches!(failed.error, ReceiveError::IntegrityCheck { .. }));
-        if let (true, Some(short)) = (differs, short)
-            && let Ok(found) = judge(short, &mut notes)
-        {
-            notes.push(Note::Surroundings("the receipt was signed without its last line end".to_owned()));
-            verified = Ok(found);
-        }
+        let verified = verify_part(signed.content.clone(), &data, &terms, &mut notes);
         let verified = verified.map_err(|failed| (failed.error.into(), failed.under))?;
         Ok(Signer { certificate: Some(verified.certificate().clone()), notes })
     }

@@ -10,7 +10,6 @@ use bytes::Bytes;
 
 use crate::cms::compressed::CompressedData;
 use crate::cms::content::{self, ContentInfo, ContentKind};
-use crate::cms::signed::SignedData;
 use crate::crypto::CryptoProvider;
 use crate::error::{DecompressionFault, DecryptionFault, Exposure, ReceiveError};
 use crate::identity::{Identity, OwnCertificate};
@@ -26,10 +25,10 @@ use crate::profile::AcceptTerms;
 use crate::smime::compress::{InflateBudget, is_zlib, unpack};
 use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
 use crate::smime::layer::{
-    Layer, boundary_note, declared_smime_type, micalg_note, repeated_head, smime_type_note, surroundings_notes,
+    Layer, boundary_note, declared_smime_type, is_head, micalg_note, repeated_head, smime_type_note, surroundings_notes,
 };
 use crate::smime::mic::{Digests, Mic, MicRule, MicScope, pick};
-use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify};
+use crate::smime::verify::{SignedContent, Unverified, Verified, VerifyTerms, read_signature, verify, verify_part};
 use crate::step::Step;
 use crate::trust::Signers;
 
@@ -191,7 +190,10 @@ impl Peel {
         if self.trail.signature.is_none() {
             self.trail.signature_cms = Some(cms);
         }
-        self.verify(content.clone(), &signed, exact)?;
+        let verdict = verify_part(content.clone(), &signed, &self.verify_terms(), &mut self.trail.notes);
+        let covered = self.judged(verdict, exact)?;
+        // An empty document that was signed without its last line end keeps the blank line behind its header.
+        let content = if is_head(&content) { content } else { covered };
         if self.exposure == Exposure::Sealed && !exact {
             // Blocks that were appended to the ciphertext would tell whether their padding is good.
             return Err(ReceiveError::UnsupportedContent("multipart/signed with octets behind its end".to_owned()));
@@ -225,8 +227,8 @@ impl Peel {
         self.decode_der(declared, body, "signature part")
     }
 
-    fn verify(&mut self, content: Bytes, signed: &SignedData, exact: bool) -> Result<(), ReceiveError> {
-        let terms = VerifyTerms {
+    fn verify_terms(&self) -> VerifyTerms {
+        VerifyTerms {
             provider: self.terms.provider.clone(),
             signers: self.terms.signers.clone(),
             digests: self.terms.accept.digests.clone(),
@@ -235,15 +237,24 @@ impl Peel {
             limits: self.terms.limits.clone(),
             now: self.terms.now,
             wanted: self.terms.mic.listed.first().copied().into_iter().collect(),
-        };
-        match verify(content, signed, &terms, &mut self.trail.notes) {
+        }
+    }
+
+    /// Keeps what a signature says, and hands out the octets that it covers.
+    fn judged(
+        &mut self,
+        verdict: Result<Verified<SignedContent>, Unverified>,
+        exact: bool,
+    ) -> Result<Bytes, ReceiveError> {
+        match verdict {
             Ok(verified) => {
+                let octets = verified.value().octets.clone();
                 self.trail.layers.push(Layer::Signed(verified.scheme().digest()));
                 if exact && self.exposure == Exposure::Sealed && self.taint.is_none() {
                     self.exposure = Exposure::Authenticated;
                 }
                 self.trail.signature.get_or_insert(verified);
-                Ok(())
+                Ok(octets)
             }
             Err(unverified) => {
                 self.digests = unverified.digests;
@@ -294,7 +305,8 @@ impl Peel {
                 let Some(content) = signed.content.clone() else {
                     return Err(ReceiveError::UnsupportedContent("signed-data without content".to_owned()));
                 };
-                self.verify(content.clone(), &signed, true)?;
+                let verdict = verify(content, &signed, &self.verify_terms(), &mut self.trail.notes);
+                let content = self.judged(verdict, true)?;
                 self.enter(content)?;
                 Ok(None)
             }

@@ -156,6 +156,27 @@ pub(crate) fn verify(
     }
 }
 
+/// Verifies `signed` over a part of multipart/signed as it came, or without its last line end.
+///
+/// libas2 leaves that line end out when it signs: behind the inner boundary of a receipt, behind a text, and in an
+/// empty document. What counts from then on is what was signed; the two octets that nobody signed go no further.
+pub(crate) fn verify_part(
+    part: Bytes,
+    signed: &SignedData,
+    terms: &VerifyTerms,
+    notes: &mut Vec<Note>,
+) -> Result<Verified<SignedContent>, Unverified> {
+    let short = part.strip_suffix(b"\r\n").map(|short| part.slice_ref(short));
+    let failed = match verify(part, signed, terms, notes) {
+        Err(failed) if terms.form == SignedForm::AsSentOrCrlf => failed,
+        verdict => return verdict,
+    };
+    let (ReceiveError::IntegrityCheck { .. }, Some(short)) = (&failed.error, short) else { return Err(failed) };
+    let verified = verify(short, signed, terms, notes).map_err(|_| failed)?;
+    notes.push(Note::Surroundings("the content was signed without its last line end".to_owned()));
+    Ok(verified)
+}
+
 /// The signed octets in the forms that a signature may cover, digested at most once each.
 struct Forms {
     octets: Bytes,

@@ -298,6 +298,8 @@ def check_payload(received, payload):
         arrived = file.read()
     if arrived == payload + b"\r\n":
         raise Difference(f"payload: a line end more than the {len(payload)} octets that were sent: {received}")
+    if arrived + b"\r\n" == payload:
+        raise Difference(f"payload: a line end less than the {len(payload)} octets that were sent: {received}")
     expect(arrived == payload, f"payload differs: {len(payload)} octets sent, {len(arrived)} received: {received}")
 
 

@@ -194,12 +194,12 @@ class Station {
   }
 }
 
-/** The digest of the first part of a multipart as it stands on the wire. */
+/** The digest of the first part of a multipart: as libas2 signs it, without a line end at its end. */
 function micOf(multipart, algorithm) {
   const text = multipart.toString('latin1');
   const delimiter = `--${/boundary="?([^"\r\n;]+)/.exec(text)[1]}`;
   const start = text.indexOf(`\r\n${delimiter}\r\n`) + delimiter.length + 4;
-  const part = text.slice(start, text.indexOf(`\r\n${delimiter}`, start));
+  const part = text.slice(start, text.indexOf(`\r\n${delimiter}`, start)).replace(/\r\n$/, '');
   const digest = createHash(algorithm.replace('-', '')).update(part, 'latin1').digest('base64');
   return { value: digest, algorithm };
 }
