@@ -2,7 +2,6 @@
 //! `tests/vectors/recorded` has the keys, the messages and `cases.tsv`, which says what became of them.
 #![cfg(all(feature = "rustcrypto", feature = "serde"))]
 
-#[allow(dead_code)]
 mod support;
 
 use std::sync::Arc;

@@ -114,6 +114,7 @@ pub enum Requirement {
 #[non_exhaustive]
 pub enum SignedForm {
     /// The octets as sent, or the form with CRLF line ends: BouncyCastle and JavaMail sign the latter and send the former.
+    /// Or either without the last line end, as libas2 signs; then that line end is not handed out.
     AsSentOrCrlf,
     /// Only the octets as sent.
     AsSent,
