@@ -3,10 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Paths and test names that stand as `path::name` between backticks; nothing where the package comes without docs.
+/// The document, which is part of the package like the tests.
+fn document() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/conformance.md");
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Paths and test names that stand as `path::name` between backticks.
 fn named() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let Ok(text) = std::fs::read_to_string(root.join("docs/conformance.md")) else { return Vec::new() };
+    let text = document();
     let spans = text.split('`').skip(1).step_by(2);
     let mut named: Vec<_> = spans.filter_map(|span| span.split_once(".rs::")).collect();
     named.sort_unstable();
@@ -55,8 +60,7 @@ fn every_test_that_the_document_names_exists() {
 
 #[test]
 fn every_line_of_the_document_is_short() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/conformance.md");
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = document();
     let long: Vec<_> = text.lines().filter(|line| line.chars().count() > 160).collect();
     assert!(long.is_empty(), "{long:#?}");
 }

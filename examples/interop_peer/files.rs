@@ -47,7 +47,7 @@ fn raw_request(request: &Request<Bytes>) -> Vec<u8> {
 /// Opens a saved HTTP request, writes its payload, and prints what a receiver makes of it.
 pub(crate) fn open(options: &Options) -> Result<(), Trouble> {
     let relation = Relation::read(options)?;
-    let mut profile = relation.profile("http://127.0.0.1/")?;
+    let mut profile = relation.receiving(options)?;
     profile.send.encrypt = None;
     let partner = relation.partner(profile)?;
     let octets = Bytes::from(std::fs::read(options.get("in")?)?);

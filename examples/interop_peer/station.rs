@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::server::{HTTP_TIMEOUT, post};
-use crate::terms::{Relation, digest, set_layers, verdict};
+use crate::terms::{Relation, digest, key_transport, set_layers, verdict};
 use crate::{Options, Trouble};
 
 /// One of our messages, and what its receipt is judged with.
@@ -42,7 +42,7 @@ pub(crate) struct Station {
 impl Station {
     pub(crate) fn new(options: &Options, port: u16) -> Result<Self, Trouble> {
         let relation = Relation::read(options)?;
-        let mut profile = relation.profile("http://127.0.0.1/")?;
+        let mut profile = relation.receiving(options)?;
         for layer in options.get_or("require", "").split(',').filter(|layer| !layer.is_empty()) {
             match layer {
                 "signed" => profile.accept.signature = Requirement::Require,
@@ -143,6 +143,7 @@ impl Station {
         let layer = |key: &str| text(key).unwrap_or("none");
         let mut profile = self.relation.profile(need("to")?)?;
         set_layers(&mut profile, layer("sign"), layer("encrypt"), layer("compress"))?;
+        profile.send.key_transport = key_transport(text("key_transport").unwrap_or("auto"))?;
         self.ask_receipt(&mut profile, layer("receipt"), text("receipt_micalg"))?;
         let partner = self.relation.partner(profile)?;
         let payload = Bytes::from(std::fs::read(need("file")?)?);

@@ -38,6 +38,19 @@ impl Relation {
         Ok(profile)
     }
 
+    /// The terms for what comes in: the defaults, and what `--accept` names besides.
+    pub(crate) fn receiving(&self, options: &Options) -> Result<PartnerProfile, Trouble> {
+        let mut profile = self.profile("http://127.0.0.1/")?;
+        for tolerance in options.get_or("accept", "").split(',').filter(|tolerance| !tolerance.is_empty()) {
+            match tolerance {
+                "sha-1" => profile.accept.digests.push(DigestAlgorithm::Sha1),
+                "gcm-in-enveloped-data" => profile.accept.gcm_in_enveloped_data = true,
+                other => return Err(Trouble::other(format!("--accept {other}"))),
+            }
+        }
+        Ok(profile)
+    }
+
     pub(crate) fn partner(&self, profile: PartnerProfile) -> Result<Partner, Trouble> {
         // Not every certificate that signs can be encrypted to.
         let encrypts = profile.send.encrypt.is_some();

@@ -78,6 +78,12 @@ pub(crate) fn micalg_note(declared: &str, actual: DigestAlgorithm) -> Option<Not
     (!fits).then(|| Note::Micalg { declared: declared.to_owned(), actual })
 }
 
+/// Whether an entity ends with its header.
+pub(crate) fn is_head(entity: &[u8]) -> bool {
+    let blank = b"\r\n\r\n";
+    memchr::memmem::find(entity, blank).is_some_and(|at| at + blank.len() == entity.len())
+}
+
 /// What stands around the parts of multipart/signed.
 pub(crate) fn surroundings_notes(split: &Multipart) -> Vec<Note> {
     surroundings(as_u64(split.preamble.len()), split.closed)

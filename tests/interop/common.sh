@@ -38,7 +38,7 @@ clean_up() {
 # make_identity NAME: $work/keys/NAME.{key,crt}.pem, a self-signed certificate as AS2 partners exchange them.
 make_identity() {
     mkdir -p "$work/keys"
-    openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 30 -subj "/O=AS2 interop/CN=$1" \
+    openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days "${days:-30}" -subj "/O=AS2 interop/CN=$1" \
         -addext "basicConstraints=critical,CA:FALSE" \
         -addext "keyUsage=critical,digitalSignature,keyEncipherment" \
         -keyout "$work/keys/$1.key.pem" -out "$work/keys/$1.crt.pem" 2>"$work/keys/$1.log"
@@ -94,4 +94,40 @@ install_bouncy_castle() {
     [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null || missing "libbcprov-java and libbcpkix-java"
     (timeout 300 apt-get update && timeout 600 apt-get install -y libbcprov-java libbcutil-java libbcpkix-java) \
         >"${TMPDIR:-/tmp}/as2-interop-apt.log" 2>&1 || missing "libbcprov-java and libbcpkix-java"
+}
+
+# libas2 and the locked versions below it: $libas2_modules, the folder that has node_modules in it.
+install_libas2() {
+    libas2_modules="$root/target/interop/libas2"
+    if ! cmp -s "$here/libas2/package-lock.json" "$libas2_modules/package-lock.installed"; then
+        rm -rf "$libas2_modules"
+        mkdir -p "$libas2_modules"
+        cp "$here"/libas2/package*.json "$libas2_modules"
+        (cd "$libas2_modules" && timeout 300 npm ci --ignore-scripts --no-audit --no-fund) >"$root/target/interop/npm.log" 2>&1 ||
+            missing "the packages of libas2/package-lock.json (see target/interop/npm.log)"
+        cp "$here/libas2/package-lock.json" "$libas2_modules/package-lock.installed"
+    fi
+}
+
+# make_ec_identity NAME CURVE: as make_identity, with a key that signs only.
+make_ec_identity() {
+    openssl req -x509 -newkey ec -pkeyopt "ec_paramgen_curve:$2" -nodes -sha256 -days "${days:-30}" \
+        -subj "/O=AS2 interop/CN=$1" -addext "basicConstraints=critical,CA:FALSE" \
+        -addext "keyUsage=critical,digitalSignature" \
+        -keyout "$work/keys/$1.key.pem" -out "$work/keys/$1.crt.pem" 2>"$work/keys/$1.log"
+}
+
+# Bouncy Castle's S/MIME and what it needs, from Maven: $bcjmail_jars, a class path.
+install_bcjmail() {
+    local folder="$root/target/interop/bcjmail"
+    if ! cmp -s "$here/bcjmail/pom.xml" "$folder/pom.installed"; then
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        timeout 300 mvn --quiet --batch-mode --file "$here/bcjmail/pom.xml" dependency:copy-dependencies \
+            -DoutputDirectory="$folder" >"$root/target/interop/maven.log" 2>&1 ||
+            missing "the jars of bcjmail/pom.xml (see target/interop/maven.log)"
+        cp "$here/bcjmail/pom.xml" "$folder/pom.installed"
+    fi
+    bcjmail_jars="$(printf '%s:' "$folder"/*.jar)"
+    bcjmail_jars="${bcjmail_jars%:}"
 }

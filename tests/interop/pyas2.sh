@@ -21,4 +21,5 @@ fi
 scratch
 make_identity left
 make_identity right
-timeout 900 python3 "$here/drive.py" --left "$ours" --right "$theirs" --keys "$work/keys" --work "$work" "${extra[@]}"
+timeout 900 python3 "$here/drive.py" --script pyas2.sh --left "$ours" --right "$theirs" --keys "$work/keys" --work "$work" \
+    "${extra[@]}"

@@ -408,6 +408,7 @@ def arguments():
     serving = commands.add_parser("serve", parents=[common])
     serving.add_argument("--port", type=int, default=0)
     serving.add_argument("--require", default="")
+    serving.add_argument("--accept", default="", help="pyas2lib accepts everything that it can read")
     serving.set_defaults(run=serve)
     building = commands.add_parser("build", parents=[common])
     building.add_argument("--in", dest="file", required=True)

@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// How many peculiarities are known; rows are added at the end, and none goes away.
+const PRODUCTS: usize = 76;
+const LIBRARIES: usize = 24;
+
 /// A row: its number, and the tests that it names, with their file.
 struct Row {
     number: String,
     tests: Vec<(String, String)>,
 }
 
-/// Nothing where the package comes without docs.
+/// The document is part of the package like the tests.
 fn rows() -> Vec<Row> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/interop.md");
-    let Ok(text) = std::fs::read_to_string(path) else { return Vec::new() };
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let (mut rows, mut file) = (Vec::new(), String::new());
     for line in text.lines() {
         if line.starts_with("## ") {
@@ -54,12 +58,9 @@ fn tests_in(path: &str) -> BTreeSet<String> {
 #[test]
 fn every_number_has_one_row_with_tests() {
     let rows = rows();
-    if rows.is_empty() {
-        return;
-    }
     let numbers: Vec<_> = rows.iter().map(|row| row.number.as_str()).collect();
-    let products = (1..=76).map(|number| format!("A1-{number:02}"));
-    let libraries = (1..=numbers.len().saturating_sub(76)).map(|number| format!("B2-{number:02}"));
+    let products = (1..=PRODUCTS).map(|number| format!("A1-{number:02}"));
+    let libraries = (1..=LIBRARIES).map(|number| format!("B2-{number:02}"));
     assert_eq!(numbers, products.chain(libraries).collect::<Vec<_>>());
     let bare: Vec<_> = rows.iter().filter(|row| row.tests.is_empty()).map(|row| &row.number).collect();
     assert!(bare.is_empty(), "without a test: {bare:?}");
@@ -68,9 +69,6 @@ fn every_number_has_one_row_with_tests() {
 #[test]
 fn every_test_that_a_row_names_exists_and_every_test_has_its_row() {
     let rows = rows();
-    if rows.is_empty() {
-        return;
-    }
     let mut files = BTreeMap::<&str, BTreeSet<&str>>::new();
     for row in &rows {
         let mut own = row.tests.iter().filter(|(path, _)| path.starts_with("tests/peers/"));

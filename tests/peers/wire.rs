@@ -266,3 +266,26 @@ fn b2_19_line_ends_before_the_content_are_skipped_but_not_those_of_documents() {
         assert_eq!(Case::new(ENVELOPED_TYPE, &sealed(&inside)).accepted().payload().body(), &document);
     }
 }
+
+/// libas2 leaves the last line end of a text, or of an empty document, out of its signature. What counts is what was
+/// signed: the document is handed out without it, and the integrity check covers the same octets.
+#[test]
+fn b2_20_messages_that_were_signed_without_their_last_line_end_are_read_without_it() {
+    let cms = |octets: &[u8]| Signer::java("alice-sign").sign(octets);
+    for (document, delivered) in [(&b"Dear Bob\r\n\r\n"[..], &b"Dear Bob\r\n"[..]), (b"\r\n", b""), (b"", b"")] {
+        let sent = entity("Content-Type: text/plain", document);
+        let signed = sent.strip_suffix(b"\r\n").unwrap();
+        let case = Case::new(SIGNED_TYPE, &signed_body(&sent, &cms(signed)));
+        let accepted = case.accepted();
+        assert_eq!((accepted.payload().body().as_ref(), accepted.mic().to_base64()), (delivered, mic(signed)));
+        assert_eq!(accepted.notes(), [Note::OtherForm(SignedOctets::WithoutLastLineEnd)]);
+        let proof = accepted.evidence().unwrap().record().verify(&CryptoProvider::rustcrypto());
+        assert!(proof.is_ok(), "{proof:?}");
+        let strict = case.accepting(|accept| accept.signed_form = SignedForm::AsSent);
+        assert_eq!(strict.open_sync().unwrap_err().error().code(), "INTEGRITY_CHECK");
+        // One line end, and no more.
+        let further = [&sent[..], b"\r\n"].concat();
+        let refused = Case::new(SIGNED_TYPE, &signed_body(&further, &cms(signed))).open_sync().unwrap_err();
+        assert_eq!(refused.error().code(), "INTEGRITY_CHECK");
+    }
+}
