@@ -56,7 +56,7 @@ pub(crate) struct Draft {
     encrypted_to: Vec<Certificate>,
     notes: Vec<Note>,
     /// Envelopes have definite lengths if they are shorter than this.
-    longest_definite: u64,
+    pub(super) longest_definite: u64,
 }
 
 impl Draft {

@@ -4,3 +4,7 @@
 pub(crate) mod body;
 pub(crate) mod outbound;
 pub(crate) mod reader;
+
+#[cfg(feature = "rustcrypto")]
+#[cfg(test)]
+mod tests;
