@@ -68,6 +68,27 @@ fn a_token_stands_in_its_header_behind_its_scheme() {
 }
 
 #[test]
+fn the_head_of_a_stream_carries_the_same_and_comes_back_from_a_store() {
+    let partner = partner("[endpoint.auth.method.token]\ntoken = \"token\"").unwrap();
+    let payload = PayloadHead::x12().with_len(4);
+    let mut stream = MessageBuilder::new(&worked_identity("alice"), &partner).stream(payload, now()).unwrap();
+    let head = stream.head().clone();
+    let json = serde_json::to_string(&head).unwrap();
+    assert_eq!(serde_json::from_str::<RequestHead>(&json).unwrap(), head);
+    assert!(json.contains("\"version\":1") && !json.contains(TOKEN));
+    let later = json.replace("\"version\":1", "\"version\":2");
+    assert!(serde_json::from_str::<RequestHead>(&later).unwrap_err().to_string().contains("format version 2"));
+
+    let mut body = Vec::new();
+    stream.write(b"ISA*", &mut body).unwrap();
+    let _ = stream.finish(&mut body).unwrap();
+    let streamed = partner.authorize_head(&head, vault).unwrap();
+    let whole = partner.authorize(&head.with_body(body), vault).unwrap();
+    assert_eq!(value(&whole, "authorization"), format!("Bearer {TOKEN}"));
+    assert_eq!((streamed.method(), streamed.uri(), streamed.headers()), (whole.method(), whole.uri(), whole.headers()));
+}
+
+#[test]
 fn a_token_in_the_query_is_percent_encoded_behind_the_query_that_is_there() {
     let query = "[endpoint.auth.method.query]\nparameter = \"api key\"\ntoken = \"token\"";
     let go = |url: &str| {

@@ -1,10 +1,15 @@
 //! `build` and `open`: one message between files.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::sync::mpsc;
 use std::time::SystemTime;
 
 use as2_protocol::bytes::Bytes;
 use as2_protocol::http::Request;
-use as2_protocol::{Inbound, Limits, MessageBuilder, MessageParser, Payload, Rejection, read_request};
+use as2_protocol::{
+    Inbound, Limits, MessageBuilder, MessageParser, Payload, PayloadHead, PendingReceipt, Rejection, read_request,
+};
 use serde_json::json;
 
 use crate::terms::{Relation, is_unsupported, key_transport, set_layers, set_signature, verdict};
@@ -20,16 +25,43 @@ pub(crate) fn build(options: &Options) -> Result<(), Trouble> {
     profile.send.key_transport = key_transport(options.get_or("key-transport", "auto"))?;
     let partner = relation.partner(profile)?;
     let content_type = options.get_or("content-type", "application/edi-x12").parse()?;
-    let payload = Payload::new(content_type, std::fs::read(options.get("in")?)?);
-    let sent = MessageBuilder::new(&relation.us, &partner).subject("interop").build(payload, SystemTime::now())?;
-    std::fs::write(options.get("out")?, raw_request(&sent.request.to_request()))?;
-    let mic = sent.pending.mics().first();
+    let message = MessageBuilder::new(&relation.us, &partner).subject("interop");
+    let pending = match options.get_or("stream", "no") {
+        "no" => {
+            let payload = Payload::new(content_type, std::fs::read(options.get("in")?)?);
+            let sent = message.build(payload, SystemTime::now())?;
+            let request = sent.request.to_request();
+            std::fs::write(options.get("out")?, [raw_head(&request), request.body().to_vec()].concat())?;
+            sent.pending
+        }
+        length => stream(message, PayloadHead::new(content_type), length == "known", options)?,
+    };
+    let mic = pending.mics().first();
     let (mic, mic_alg) = (mic.map(|mic| mic.to_base64()), mic.map(|mic| mic.algorithm().name()));
-    println!("{}", json!({"message_id": sent.pending.message_id().as_str(), "mic": mic, "mic_alg": mic_alg}));
+    println!("{}", json!({"message_id": pending.message_id().as_str(), "mic": mic, "mic_alg": mic_alg}));
     Ok(())
 }
 
-fn raw_request(request: &Request<Bytes>) -> Vec<u8> {
+/// The same from file to file, of any size.
+fn stream(
+    message: MessageBuilder,
+    payload: PayloadHead,
+    known: bool,
+    options: &Options,
+) -> Result<PendingReceipt, Trouble> {
+    let file = File::open(options.get("in")?)?;
+    let payload = if known { payload.with_len(file.metadata()?.len()) } else { payload };
+    let stream = message.stream(payload, SystemTime::now())?;
+    let head = stream.head().to_request();
+    let (sender, receipt) = mpsc::channel();
+    let mut body = stream.read_from(file, move |end| Ok(sender.send(end.pending)?));
+    let mut out = File::create(options.get("out")?)?;
+    out.write_all(&raw_head(&head))?;
+    std::io::copy(&mut body, &mut out)?;
+    Ok(receipt.recv()?)
+}
+
+fn raw_head<B>(request: &Request<B>) -> Vec<u8> {
     let mut raw = format!("POST {} HTTP/1.1\r\n", request.uri().path()).into_bytes();
     let host = request.uri().authority().map_or("", |authority| authority.as_str());
     raw.extend_from_slice(format!("host: {host}\r\n").as_bytes());
@@ -40,7 +72,6 @@ fn raw_request(request: &Request<Bytes>) -> Vec<u8> {
         raw.extend_from_slice(b"\r\n");
     }
     raw.extend_from_slice(b"\r\n");
-    raw.extend_from_slice(request.body());
     raw
 }
 

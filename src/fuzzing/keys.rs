@@ -182,8 +182,8 @@ pub(super) fn pending() -> &'static PendingReceipt {
 pub(super) fn envelope(choice: u8, entity: Bytes) -> Envelope {
     let ciphers: Vec<_> = CipherAlgorithm::ALL.into_iter().filter(|cipher| !cipher.is_legacy()).collect();
     let cipher = ciphers[usize::from(choice) % ciphers.len()];
-    let part = encrypt(&[entity], &EnvelopeTerms::new(vec![worked!("bob-enc.crt").clone()], cipher, None), &provider())
-        .unwrap();
+    let part =
+        encrypt(&[entity], &EnvelopeTerms::new(vec![worked!("bob-enc.crt")], cipher, None), &provider()).unwrap();
     let mut request = http::Request::post("/as2")
         .header("as2-from", "\"Alice Corp\"")
         .header("as2-to", "bob")

@@ -26,7 +26,7 @@ use crate::receipt::pending::{PendingReceipt, Sent};
 use crate::smime::compress::compress;
 use crate::smime::encrypt::{EnvelopeTerms, encrypt};
 use crate::smime::mic::{Digests, Mic, MicScope};
-use crate::smime::outward::{Layers, Outside, Outward};
+use crate::smime::outward::{Finished, Layers, Outside, Outward};
 use crate::smime::sign::{SignTerms, Signature};
 use crate::smime::{Part, head_block, join, length};
 use crate::step::Step;
@@ -56,7 +56,7 @@ pub(crate) struct Draft {
     encrypted_to: Vec<Certificate>,
     notes: Vec<Note>,
     /// Envelopes have definite lengths if they are shorter than this.
-    longest_definite: u64,
+    pub(super) longest_definite: u64,
 }
 
 impl Draft {
@@ -187,7 +187,7 @@ impl Draft {
         })();
         match written {
             Err(error) => Step::Done(Err(error)),
-            Ok((finishing, fields)) => finishing.and_then_ok(move |(signed, wire)| {
+            Ok((finishing, fields)) => finishing.and_then_ok(move |Finished { signed, wire }| {
                 Step::Done(self.with_mics_of(&signed).finish(Part { fields, body: vec![wire.into()] }))
             }),
         }

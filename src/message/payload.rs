@@ -219,7 +219,7 @@ impl PayloadHead {
 
     /// Octets of the document, if they were announced.
     #[must_use]
-    pub fn len(&self) -> Option<u64> {
+    pub fn announced_len(&self) -> Option<u64> {
         self.len
     }
 }

@@ -35,6 +35,14 @@ pub(crate) struct Outward {
     packed: Vec<u8>,
 }
 
+/// The end of the way out.
+pub(crate) struct Finished {
+    /// Digests of what was signed, none where nothing was.
+    pub(crate) signed: Vec<DigestValue>,
+    /// The octets that were given, and the last ones behind them.
+    pub(crate) wire: Vec<u8>,
+}
+
 /// A layer, and the header block of the entity in it.
 struct Stage<T> {
     machine: T,
@@ -85,12 +93,12 @@ impl Outward {
         body.chunks(CHUNK).try_for_each(|chunk| self.entity(chunk, wire))
     }
 
-    /// Ends all layers: asks the signing key, and appends to `wire` what remains. Beside it, the digests of what was signed.
-    pub(crate) fn finish(mut self, mut wire: Vec<u8>) -> Step<Result<(Vec<DigestValue>, Vec<u8>), SendError>> {
+    /// Ends all layers: asks the signing key, and appends to `wire` what remains.
+    pub(crate) fn finish(mut self, mut wire: Vec<u8>) -> Step<Result<Finished, SendError>> {
         let signing = self.begin(&mut wire).and_then(|()| self.end_entity(&mut wire));
         match signing {
             Err(error) => Step::Done(Err(error)),
-            Ok(None) => Step::Done(self.end(None, &mut wire).map(|()| (Vec::new(), wire))),
+            Ok(None) => Step::Done(self.end(None, &mut wire).map(|()| Finished { signed: Vec::new(), wire })),
             Ok(Some(Signing { signature, digests, closing: announced })) => {
                 let digests = digests.finish();
                 let asked = signature.close(&digests, None, &self.provider);
@@ -99,7 +107,7 @@ impl Outward {
                     let (machine, mut wire) = rest.into_inner();
                     let closing = closing.and_then(|closing| as_announced(closing, announced))?;
                     machine.end(Some(&closing), &mut wire)?;
-                    Ok((digests, wire))
+                    Ok(Finished { signed: digests, wire })
                 })
             }
         }

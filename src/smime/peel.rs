@@ -32,7 +32,9 @@ use crate::smime::compress::{InflateBudget, unpack};
 use crate::smime::current::{CMS_PART, Current, Inner, Kind};
 use crate::smime::decrypt::{OpenTerms, SealedEnvelope};
 use crate::smime::examine::Suspect;
-use crate::smime::layer::{Layer, boundary_note, micalg_note, repeated_head, repeated_head_note, smime_type_note};
+use crate::smime::layer::{
+    Layer, boundary_note, is_head, micalg_note, repeated_head, repeated_head_note, smime_type_note,
+};
 use crate::smime::mic::{Mic, MicRule, MicScope, pick};
 use crate::smime::passed::{Body, CmsRead, Content, PassedCms, PassedContent, SignedParts};
 use crate::smime::verify::{SignedContent, Verified, VerifyTerms, read_signature, verify, verify_passed};
@@ -199,10 +201,14 @@ impl Peel {
     fn verify(&mut self, content: Content, signed: &SignedData, exact: bool) -> Result<Inner, ReceiveError> {
         let terms = self.verify_terms();
         let notes = &mut self.trail.notes;
-        let (verified, passed) = match content {
-            Content::Whole(octets) => (verify(octets, signed, &terms, notes), None),
+        let (verified, inner) = match content {
+            Content::Whole(octets) => {
+                // libas2 signs an empty document without its last line end: the blank line behind its header.
+                let head = is_head(&octets).then(|| Inner::Whole(octets.clone()));
+                (verify(octets, signed, &terms, notes), head)
+            }
             Content::Passed(PassedContent { digests, entity }) => {
-                (verify_passed(digests, signed, &terms, notes), Some(entity))
+                (verify_passed(digests, signed, &terms, notes), Some(Inner::Passed(entity)))
             }
         };
         match verified {
@@ -214,7 +220,7 @@ impl Peel {
                 self.suspect = None;
                 let content = verified.value().octets.clone();
                 self.trail.signature.get_or_insert(verified);
-                Ok(passed.map_or_else(|| Inner::Whole(content), Inner::Passed))
+                Ok(inner.unwrap_or(Inner::Whole(content)))
             }
             Err(unverified) => {
                 self.digests = unverified.digests;

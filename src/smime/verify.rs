@@ -16,7 +16,6 @@ use crate::note::{Note, SignedOctets};
 use crate::profile::SignedForm;
 use crate::smime::entity_id::{describe, names, ordered};
 use crate::smime::forms::{OtherForm, Received, octets_of};
-use crate::smime::layer::is_head;
 use crate::smime::mic::pick;
 use crate::smime::passed::FormDigests;
 use crate::smime::scheme;
@@ -252,12 +251,7 @@ impl Forms {
     }
 
     fn delivered(&self, form: SignedOctets) -> Bytes {
-        let kept = match form {
-            SignedOctets::InCrlf => SignedOctets::AsReceived,
-            // libas2 signs an empty document without its last line end: the blank line behind its header.
-            SignedOctets::WithoutLastLineEnd if is_head(&self.octets) => SignedOctets::AsReceived,
-            form => form,
-        };
+        let kept = if form == SignedOctets::InCrlf { SignedOctets::AsReceived } else { form };
         octets_of(&self.octets, kept)
     }
 }

@@ -6,3 +6,7 @@ pub(crate) mod body;
 pub(crate) mod inbound;
 pub(crate) mod outbound;
 pub(crate) mod reader;
+
+#[cfg(feature = "rustcrypto")]
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use crate::receipt::pending::PendingReceipt;
 use crate::rollover::Observation;
 use crate::smime::head_block;
 use crate::smime::mic::{Digests, Mic};
-use crate::smime::outward::{Layers, Outside, Outward};
+use crate::smime::outward::{Finished, Layers, Outside, Outward};
 use crate::step::{Exclusive, Step};
 use crate::stored::RequestHead;
 
@@ -118,12 +118,12 @@ impl OutboundStream {
             envelope: draft.envelope()?,
         };
         let unsigned = Unsigned::start(&draft, &head_block(&around.fields)?)?;
-        let body = payload.len().map(|length| length.saturating_add(around.len()));
+        let body = payload.announced_len().map(|length| length.saturating_add(around.len()));
         let inside = Outside { fields: around.fields, body };
         let (outward, outside) = Outward::new(inside, layers, draft.provider())?;
         let (head, message_id) = (draft.head(&outside)?, draft.message_id().clone());
         let before = around.before.concat();
-        let payload = Counter { announced: payload.len(), written: 0 };
+        let payload = Counter { announced: payload.announced_len(), written: 0 };
         let core = Core { draft, outward, unsigned, before, after: around.after, payload, failed: None };
         Ok(Self { head, message_id, core: Exclusive::new(core) })
     }
@@ -231,7 +231,7 @@ impl Core {
         let Self { mut draft, outward, unsigned, .. } = self;
         unsigned.finish(&mut draft);
         outward.finish(wire).map(|finished| {
-            let (signed, wire) = finished?;
+            let Finished { signed, wire } = finished?;
             let Ready { pending, signed_with, encrypted_to, notes } = draft.with_mics_of(&signed).ready();
             Ok((OutboundEnd { pending, signed_with, encrypted_to, notes }, wire))
         })
