@@ -353,6 +353,49 @@ fn keys_far_away_are_asked_once_and_in_time() {
     assert_eq!(refused.mdn().build(now()).response.status(), 503);
 }
 
+/// Records are the same, however a message came: what was taken as a stream is a duplicate in memory, and the other way round.
+#[test]
+fn d01_messages_that_pass_by_are_claimed_like_others() {
+    let bob = worked_identity("bob");
+    let lease = Duration::from_secs(60);
+    let streamed = |request: &Request<Bytes>| {
+        let (parts, body) = request.clone().into_parts();
+        let head = MessageParser::new(Limits::default()).head(&parts).unwrap();
+        let (mut stream, mut quarantine) = (head.stream(&bob, Some(&alice()), now()).for_claims(), Vec::new());
+        body.chunks(9999).for_each(|chunk| stream.write(chunk, &mut quarantine).unwrap());
+        match stream.finish(&mut quarantine).unwrap() {
+            InboundEnd::Accepted(order) => order,
+            other => panic!("{other:?}"),
+        }
+    };
+    for (layers, length) in [("", 300), ("S", 300), ("S", LONG), ("ES", 300), ("ES", LONG), ("EC", LONG)] {
+        let request = request(|terms| layering(terms, layers), text(length, "\r\n"));
+        let (order, at_hand) = (streamed(&request), envelope(request.clone()));
+        let arrival = at_hand.arrival();
+        assert_eq!(order.arrival(), Some(&arrival), "{layers} {length}");
+        let Some(Claim::New(work)) = order.claim(None, lease, now()) else { panic!("new") };
+        let reply = order.stored().build(now());
+        let settled = work.settle(&reply, now());
+        let again = at_hand.open(&bob, Some(&alice()), now()).unwrap();
+        let replay = again.claim(&arrival, Some(settled.record()), lease, now());
+        assert!(matches!(&replay, Claim::Replay(found) if found.response == reply.response), "{replay:?}");
+        let order = streamed(&request);
+        let replay = order.claim(Some(settled.record()), lease, now());
+        assert!(matches!(&replay, Some(Claim::Replay(found)) if found.response == reply.response), "{replay:?}");
+        // The same document, built anew under the same identifier.
+        let mut rebuilt = request.clone();
+        rebuilt
+            .headers_mut()
+            .insert("disposition-notification-options", "signed-receipt-micalg=optional, sha-256".parse().unwrap());
+        let other = streamed(&rebuilt).claim(Some(settled.record()), lease, now());
+        assert!(matches!(other, Some(Claim::Duplicate(_))), "{other:?}");
+    }
+    let request = request(|_| {}, text(300, "\n"));
+    let (end, _) = stream(&request, &Limits::default(), 100, (&bob, Some(&alice())), now());
+    let InboundEnd::Accepted(order) = end else { panic!("{end:?}") };
+    assert!(order.arrival().is_none() && order.claim(None, lease, now()).is_none(), "nobody asked for it");
+}
+
 #[test]
 fn one_document_goes_into_one_writer() {
     let request = request(|_| {}, text(LONG, "\r\n"));

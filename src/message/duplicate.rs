@@ -9,6 +9,7 @@ pub(crate) mod record;
 use std::fmt;
 use std::time::SystemTime;
 
+use http::HeaderMap;
 use sha2::{Digest, Sha256};
 
 use crate::headers::{
@@ -18,7 +19,7 @@ use crate::message::duplicate::record::InboxRecord;
 use crate::message::payload::ReceivedPayload;
 use crate::message::received::Envelope;
 use crate::mime::param::extended::hex_pair;
-use crate::name::ReceivedName;
+use crate::name::{ReceivedId, ReceivedName};
 use crate::partner::Partner;
 use crate::receipt::builder::Reply;
 
@@ -118,20 +119,33 @@ impl Envelope {
     /// Name and digest of the message; the body is hashed once, here.
     #[must_use]
     pub fn arrival(&self) -> Arrival {
-        let wire = wire_digest(self);
-        let id = self.message_id().map_or_else(|| format!("sha-256:{}", String::from(wire)), |id| id.bare());
-        Arrival { key: self.named(id), wire }
+        let mut wire = wire_digest(self.headers());
+        wire.update(self.octets());
+        Arrival::new((self.from(), self.to()), self.message_id(), wire)
     }
 
     fn named(&self, message_id: String) -> MessageKey {
-        let decoded = |name: &ReceivedName| name.as_str().to_owned();
-        MessageKey { from: decoded(self.from()), to: decoded(self.to()), message_id }
+        MessageKey::named((self.from(), self.to()), message_id)
     }
 }
 
-/// Each field with its length before it, so that no two messages hash the same octets.
-fn wire_digest(envelope: &Envelope) -> Fingerprint {
-    let headers = envelope.headers();
+impl MessageKey {
+    fn named((from, to): (&ReceivedName, &ReceivedName), message_id: String) -> Self {
+        Self { from: from.as_str().to_owned(), to: to.as_str().to_owned(), message_id }
+    }
+}
+
+impl Arrival {
+    /// `wire` has taken in the body behind what [`wire_digest`] began with.
+    pub(crate) fn new(names: (&ReceivedName, &ReceivedName), id: Option<&ReceivedId>, wire: Sha256) -> Self {
+        let wire = Fingerprint(wire.finalize().into());
+        let id = id.map_or_else(|| format!("sha-256:{}", String::from(wire)), |id| id.bare());
+        Self { key: MessageKey::named(names, id), wire }
+    }
+}
+
+/// The digest before the body. Each field with its length before it, so that no two messages hash the same octets.
+pub(crate) fn wire_digest(headers: &HeaderMap) -> Sha256 {
     let mut hash = Sha256::new_with_prefix(b"as2-protocol arrival 1\0");
     let mut add = |value: Option<Vec<u8>>| {
         hash.update([u8::from(value.is_some())]);
@@ -151,8 +165,7 @@ fn wire_digest(envelope: &Envelope) -> Fingerprint {
     }
     // The address in it is never used: that it is there asks for a receipt.
     add(value(DISPOSITION_NOTIFICATION_TO).map(|_| Vec::new()));
-    hash.update(envelope.octets());
-    Fingerprint(hash.finalize().into())
+    hash
 }
 
 /// White space as it is after unfolding: a proxy may have done that.
@@ -164,12 +177,17 @@ fn one_line(value: &[u8]) -> Vec<u8> {
 /// What is compared of two messages: the octets of their documents, without transfer encoding, file names and the
 /// boundaries between them, so that a message that was built anew counts as the same one.
 fn payload_digest(documents: &[ReceivedPayload]) -> Fingerprint {
-    let digest = |document: &ReceivedPayload| Sha256::digest(document.body());
-    if let [only] = documents {
-        return Fingerprint(digest(only).into());
+    digest_of(documents.iter().map(|document| Sha256::new_with_prefix(document.body())))
+}
+
+/// The same, of the digests of the documents.
+pub(crate) fn digest_of(documents: impl Iterator<Item = Sha256>) -> Fingerprint {
+    let digests: Vec<[u8; 32]> = documents.map(|document| document.finalize().into()).collect();
+    if let [only] = digests.as_slice() {
+        return Fingerprint(*only);
     }
     let mut hash = Sha256::new_with_prefix(b"as2-protocol documents 1\0");
-    documents.iter().for_each(|document| hash.update(digest(document)));
+    digests.iter().for_each(|digest| hash.update(digest));
     Fingerprint(hash.finalize().into())
 }
 

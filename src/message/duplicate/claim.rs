@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::mdn::Disposition;
 use crate::message::duplicate::record::{Document, InboxRecord, InboxWrite, Kept, Seen, Vouched};
-use crate::message::duplicate::{Arrival, payload_digest};
+use crate::message::duplicate::{Arrival, Fingerprint, payload_digest};
 use crate::message::received::Accepted;
 use crate::message::verdict::Verdict;
 use crate::profile::{Changed, DuplicateTerms, Repeated};
@@ -95,11 +95,31 @@ impl Accepted {
     ///
     /// `arrival` is that of the envelope that was opened.
     pub fn claim(&self, arrival: &Arrival, record: Option<&InboxRecord>, lease: Duration, now: SystemTime) -> Claim {
+        self.claim_of(arrival, record, (lease, now), || payload_digest(self.payloads()))
+    }
+
+    /// The same, of documents whose digest is made elsewhere; only where nothing else decides.
+    pub(crate) fn claim_of(
+        &self,
+        arrival: &Arrival,
+        record: Option<&InboxRecord>,
+        (lease, now): (Duration, SystemTime),
+        payload: impl FnOnce() -> Fingerprint,
+    ) -> Claim {
         let terms = self.duplicate_terms();
+        let live = record.filter(|record| !record.is_expired(now));
+        if let Some(record) = live {
+            if let Some(reply) = record.answer(&arrival.wire, &terms) {
+                return Claim::Replay(reply.clone());
+            }
+            if record.is_busy(now) {
+                return Claim::Busy(Reply::deferred(terms.busy_wait, self.notes().to_vec()));
+            }
+        }
         let seen = Seen {
             key: arrival.key.clone(),
             wire: arrival.wire,
-            payload: payload_digest(self.payloads()),
+            payload: payload(),
             vouched: Vouched::from(self.authenticity()),
         };
         let new = |retaken: bool| {
@@ -107,13 +127,7 @@ impl Accepted {
             let write = InboxWrite::claim(&seen, record, until, &Kept { now, keep: terms.keep });
             Claim::New(Work { seen: seen.clone(), write, keep: terms.keep, retaken })
         };
-        let Some(record) = record.filter(|record| !record.is_expired(now)) else { return new(false) };
-        if let Some(reply) = record.answer(&seen.wire, &terms) {
-            return Claim::Replay(reply.clone());
-        }
-        if record.is_busy(now) {
-            return Claim::Busy(Reply::deferred(terms.busy_wait, self.notes().to_vec()));
-        }
+        let Some(record) = live else { return new(false) };
         let known = record.document(&seen.payload);
         if known.is_none() && record.takes(&seen, &terms) {
             return new(record.is_abandoned());

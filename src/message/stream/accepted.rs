@@ -1,13 +1,17 @@
 //! A message that passed by and fulfils the agreement.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
 use crate::announce::Announcement;
 use crate::identity::OwnCertificate;
 use crate::message::authenticity::Authenticity;
+use crate::message::duplicate::Arrival;
+use crate::message::duplicate::claim::Claim;
+use crate::message::duplicate::record::InboxRecord;
 use crate::message::received::Accepted;
+use crate::message::stream::claims::Claimable;
 use crate::message::verdict::Verdict;
 use crate::note::Note;
 use crate::receipt::builder::{MdnBuilder, Reply};
@@ -24,6 +28,7 @@ pub struct AcceptedStream {
     accepted: Accepted,
     documents: Vec<StreamedDocument>,
     signature: Option<Bytes>,
+    claimable: Option<Claimable>,
 }
 
 /// One document in the quarantine.
@@ -61,14 +66,29 @@ impl StreamedDocument {
 }
 
 impl AcceptedStream {
-    pub(super) fn new(accepted: Accepted, lengths: &[u64], signature: Option<Bytes>) -> Self {
+    pub(super) fn new(accepted: Accepted, lengths: &[u64], claimable: Option<Claimable>) -> Self {
         let lengths = lengths.iter().copied().chain(std::iter::repeat(0));
         let documents = accepted.payloads().iter().zip(lengths).map(|(payload, len)| StreamedDocument {
             head: payload.head(),
             len,
             is_root: payload.is_root(),
         });
-        Self { documents: documents.collect(), accepted, signature }
+        let signature = accepted.signature_cms().cloned();
+        Self { documents: documents.collect(), accepted, signature, claimable }
+    }
+
+    /// Name and digest of the message, if the stream was told to make them
+    /// ([`InboundStream::for_claims`](crate::InboundStream::for_claims)).
+    #[must_use]
+    pub fn arrival(&self) -> Option<&Arrival> {
+        self.claimable.as_ref().map(|claimable| &claimable.arrival)
+    }
+
+    /// Judges the message by what is on record about it, as [`Accepted::claim`] does; records are the same, however a message
+    /// came. `None` without [`InboundStream::for_claims`](crate::InboundStream::for_claims).
+    pub fn claim(&self, record: Option<&InboxRecord>, lease: Duration, now: SystemTime) -> Option<Claim> {
+        let Claimable { arrival, payload } = self.claimable.as_ref()?;
+        Some(self.accepted.claim_of(arrival, record, (lease, now), || *payload))
     }
 
     /// The documents, by the numbers under which the quarantine got them.

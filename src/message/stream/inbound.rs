@@ -14,6 +14,7 @@ use crate::message::parser::{Head, Inbound};
 use crate::message::received::Accepted;
 use crate::message::refused::Refused;
 use crate::message::stream::accepted::AcceptedStream;
+use crate::message::stream::claims::ClaimDigests;
 use crate::mime::param::ContentType;
 use crate::partner::Partner;
 use crate::receipt::builder::Reply;
@@ -77,6 +78,7 @@ pub struct InboundStream {
     mode: Mode,
     /// Octets that wait for a key.
     pending: Vec<u8>,
+    claims: Option<ClaimDigests>,
 }
 
 enum Mode {
@@ -151,11 +153,19 @@ impl Head {
             received: 0,
             mode: Mode::Start(Vec::new()),
             pending: Vec::new(),
+            claims: None,
         }
     }
 }
 
 impl InboundStream {
+    /// Digests the wire and the documents besides, so that the message can be claimed
+    /// ([`AcceptedStream::claim`]). That is two passes of SHA-256 more; to be called before the first octet.
+    pub fn for_claims(mut self) -> Self {
+        self.claims = Some(ClaimDigests::start(&self.head));
+        self
+    }
+
     /// Takes in the next octets of the body. The decrypting key is asked in this thread.
     ///
     /// # Errors
@@ -181,6 +191,14 @@ impl InboundStream {
         while let Some(request) = self.wanted() {
             self.provide(request.ask(), quarantine)?;
         }
+        if let Some(claims) = &mut self.claims {
+            claims.wire(wire);
+        }
+        self.digesting(quarantine, |this, quarantine| this.push(wire, quarantine))?;
+        Ok(self.wanted())
+    }
+
+    fn push(&mut self, wire: &[u8], quarantine: &mut dyn Quarantine) -> Result<(), InboundError> {
         self.received = self.received.saturating_add(u64::try_from(wire.len()).unwrap_or(u64::MAX));
         self.head.check_size(self.received)?;
         let mut rest = wire;
@@ -188,7 +206,7 @@ impl InboundStream {
             let (now, later) = wire.split_at(PEEK.saturating_sub(start.len()).min(wire.len()));
             start.extend_from_slice(now);
             if start.len() < PEEK && may_be_receipt(self.content_type.as_ref()) {
-                return Ok(None);
+                return Ok(());
             }
             self.pending = std::mem::take(start);
             self.begin()?;
@@ -197,7 +215,22 @@ impl InboundStream {
         }
         let taken = if self.pending.is_empty() { self.take(rest, quarantine)? } else { 0 };
         self.pending.extend_from_slice(rest.get(taken..).unwrap_or_default());
-        Ok(self.wanted())
+        Ok(())
+    }
+
+    /// Lets what goes into the quarantine be digested, if claims were asked for.
+    fn digesting<T>(
+        &mut self,
+        quarantine: &mut dyn Quarantine,
+        work: impl FnOnce(&mut Self, &mut dyn Quarantine) -> T,
+    ) -> T {
+        let mut claims = self.claims.take();
+        let done = match &mut claims {
+            Some(claims) => work(self, &mut claims.digesting(quarantine)),
+            None => work(self, quarantine),
+        };
+        self.claims = claims;
+        done
     }
 
     /// Goes on with the key's answer; another key may be asked for, of an envelope inside.
@@ -209,10 +242,12 @@ impl InboundStream {
         answer: Result<Vec<u8>, KeyError>,
         quarantine: &mut dyn Quarantine,
     ) -> Result<Option<KeyRequest>, InboundError> {
-        if let Mode::Passing(passing) = &mut self.mode {
-            passing.inward.provide(answer.map(SecretBytes::new), &passing.terms, quarantine)?;
-        }
-        self.go_on(quarantine)?;
+        self.digesting(quarantine, |this, quarantine| {
+            if let Mode::Passing(passing) = &mut this.mode {
+                passing.inward.provide(answer.map(SecretBytes::new), &passing.terms, quarantine)?;
+            }
+            this.go_on(quarantine)
+        })?;
         Ok(self.wanted())
     }
 
@@ -233,23 +268,25 @@ impl InboundStream {
             self.provide(request.ask(), quarantine)?;
         }
         self.head.check_length(self.received)?;
-        let now = self.now;
-        match self.mode {
-            Mode::Start(body) => self.head.short(body.into(), (&self.us, self.partner.as_ref()), now),
+        let Self { head, us, partner, now, mode, mut claims, .. } = self;
+        match mode {
+            Mode::Start(body) => head.short(body.into(), (&us, partner.as_ref()), claims, now),
             Mode::Receipt(body) => {
-                let limits = &self.head.limits;
-                let mdn = IncomingMdn::read(&self.head.headers, body.into(), limits).map_err(Rejection::Receipt)?;
+                let mdn = IncomingMdn::read(&head.headers, body.into(), &head.limits).map_err(Rejection::Receipt)?;
                 Ok(Step::Done(Undelivered(Verdict::Mdn(mdn))))
             }
             Mode::Refused(refused) => Ok(Step::Done(Undelivered(Verdict::Refused(refused)))),
             Mode::Passing(passing) => {
                 let Passing { context, terms, outer, inward } = *passing;
-                let (passed, lengths) = inward.finish(&terms, quarantine)?;
+                let (passed, lengths) = match &mut claims {
+                    Some(claims) => inward.finish(&terms, &mut claims.digesting(quarantine))?,
+                    None => inward.finish(&terms, quarantine)?,
+                };
                 let outer = Current { body: Body::Passed(Box::new(passed)), ..outer };
                 Ok(peel(outer, terms).map(move |peeled| match peeled {
                     Ok(opened) => {
                         let passed = (!opened.at_hand).then_some(lengths);
-                        Undelivered::accepted(Accepted::new(context, opened, now), passed)
+                        Undelivered::accepted(Accepted::new(context, opened, now), passed, claims)
                     }
                     Err(failure) => Undelivered(Verdict::Refused(Refused::new(context, *failure))),
                 }))
@@ -330,12 +367,13 @@ impl Head {
         self,
         body: Bytes,
         (us, partner): (&Identity, Option<&Partner>),
+        claims: Option<ClaimDigests>,
         now: SystemTime,
     ) -> Result<Step<Undelivered>, InboundError> {
         Ok(match self.body(body)? {
             Inbound::Mdn(mdn) => Step::Done(Undelivered(Verdict::Mdn(mdn))),
-            Inbound::Message(envelope) => envelope.open_steps(us, partner, now).map(|opened| match opened {
-                Ok(accepted) => Undelivered::accepted(accepted, None),
+            Inbound::Message(envelope) => envelope.open_steps(us, partner, now).map(move |opened| match opened {
+                Ok(accepted) => Undelivered::accepted(accepted, None, claims),
                 Err(refused) => Undelivered(Verdict::Refused(refused)),
             }),
         })
@@ -349,15 +387,15 @@ pub struct Undelivered(Verdict);
 
 #[derive(Debug)]
 enum Verdict {
-    Accepted { accepted: Box<Accepted>, signature: Option<Bytes>, passed: Option<Vec<u64>> },
+    /// With the lengths of the documents, if they passed by.
+    Accepted(Box<Accepted>, Option<Vec<u64>>, Option<ClaimDigests>),
     Refused(Refused),
     Mdn(IncomingMdn),
 }
 
 impl Undelivered {
-    fn accepted(accepted: Accepted, passed: Option<Vec<u64>>) -> Self {
-        let signature = accepted.signature_cms().cloned();
-        Self(Verdict::Accepted { accepted: Box::new(accepted), signature, passed })
+    fn accepted(accepted: Accepted, passed: Option<Vec<u64>>, claims: Option<ClaimDigests>) -> Self {
+        Self(Verdict::Accepted(Box::new(accepted), passed, claims))
     }
 
     /// Puts the documents into the quarantine, if they are not there yet.
@@ -365,17 +403,18 @@ impl Undelivered {
     /// # Errors
     /// [`InboundError::Quarantine`] if it does not take them.
     pub fn deliver(self, quarantine: &mut dyn Quarantine) -> Result<InboundEnd, InboundError> {
-        Ok(match self.0 {
-            Verdict::Refused(refused) => InboundEnd::Refused(refused),
-            Verdict::Mdn(mdn) => InboundEnd::Mdn(Box::new(mdn)),
-            Verdict::Accepted { accepted, signature, passed } => {
-                let lengths = match passed {
-                    Some(lengths) => lengths,
-                    None => put(&accepted, quarantine)?,
-                };
-                InboundEnd::Accepted(Box::new(AcceptedStream::new(*accepted, &lengths, signature)))
-            }
-        })
+        let (accepted, passed, mut claims) = match self.0 {
+            Verdict::Refused(refused) => return Ok(InboundEnd::Refused(refused)),
+            Verdict::Mdn(mdn) => return Ok(InboundEnd::Mdn(Box::new(mdn))),
+            Verdict::Accepted(accepted, passed, claims) => (accepted, passed, claims),
+        };
+        let lengths = match (passed, &mut claims) {
+            (Some(lengths), _) => lengths,
+            (None, Some(claims)) => put(&accepted, &mut claims.digesting(quarantine))?,
+            (None, None) => put(&accepted, quarantine)?,
+        };
+        let claimable = claims.map(ClaimDigests::finish);
+        Ok(InboundEnd::Accepted(Box::new(AcceptedStream::new(*accepted, &lengths, claimable))))
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod accepted;
 #[cfg(feature = "http-body")]
 pub(crate) mod body;
+mod claims;
 pub(crate) mod inbound;
 pub(crate) mod outbound;
 pub(crate) mod reader;
