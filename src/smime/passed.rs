@@ -32,7 +32,7 @@ impl Default for Body {
 pub(crate) enum Passed {
     Payload(PassedPayload),
     Signed(SignedParts),
-    Cms(PassedCms),
+    Cms(Box<PassedCms>),
     /// multipart/mixed around one multipart/signed.
     Wrapped(Result<PassedEntity, ReceiveError>),
     /// The nesting is too deep, or a type cannot be read: nothing was looked at.

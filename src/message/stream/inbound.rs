@@ -78,7 +78,7 @@ pub struct InboundStream {
     mode: Mode,
     /// Octets that wait for a key.
     pending: Vec<u8>,
-    claims: Option<ClaimDigests>,
+    claims: Option<Box<ClaimDigests>>,
 }
 
 enum Mode {
@@ -162,7 +162,7 @@ impl InboundStream {
     /// Digests the wire and the documents besides, so that the message can be claimed
     /// ([`AcceptedStream::claim`]). That is two passes of SHA-256 more; to be called before the first octet.
     pub fn for_claims(mut self) -> Self {
-        self.claims = Some(ClaimDigests::start(&self.head));
+        self.claims = Some(Box::new(ClaimDigests::start(&self.head)));
         self
     }
 
@@ -273,7 +273,7 @@ impl InboundStream {
             Mode::Start(body) => head.short(body.into(), (&us, partner.as_ref()), claims, now),
             Mode::Receipt(body) => {
                 let mdn = IncomingMdn::read(&head.headers, body.into(), &head.limits).map_err(Rejection::Receipt)?;
-                Ok(Step::Done(Undelivered(Verdict::Mdn(mdn))))
+                Ok(Step::Done(Undelivered(Verdict::Mdn(Box::new(mdn)))))
             }
             Mode::Refused(refused) => Ok(Step::Done(Undelivered(Verdict::Refused(refused)))),
             Mode::Passing(passing) => {
@@ -367,11 +367,11 @@ impl Head {
         self,
         body: Bytes,
         (us, partner): (&Identity, Option<&Partner>),
-        claims: Option<ClaimDigests>,
+        claims: Option<Box<ClaimDigests>>,
         now: SystemTime,
     ) -> Result<Step<Undelivered>, InboundError> {
         Ok(match self.body(body)? {
-            Inbound::Mdn(mdn) => Step::Done(Undelivered(Verdict::Mdn(mdn))),
+            Inbound::Mdn(mdn) => Step::Done(Undelivered(Verdict::Mdn(Box::new(mdn)))),
             Inbound::Message(envelope) => envelope.open_steps(us, partner, now).map(move |opened| match opened {
                 Ok(accepted) => Undelivered::accepted(accepted, None, claims),
                 Err(refused) => Undelivered(Verdict::Refused(refused)),
@@ -388,13 +388,13 @@ pub struct Undelivered(Verdict);
 #[derive(Debug)]
 enum Verdict {
     /// With the lengths of the documents, if they passed by.
-    Accepted(Box<Accepted>, Option<Vec<u64>>, Option<ClaimDigests>),
+    Accepted(Box<Accepted>, Option<Vec<u64>>, Option<Box<ClaimDigests>>),
     Refused(Refused),
-    Mdn(IncomingMdn),
+    Mdn(Box<IncomingMdn>),
 }
 
 impl Undelivered {
-    fn accepted(accepted: Accepted, passed: Option<Vec<u64>>, claims: Option<ClaimDigests>) -> Self {
+    fn accepted(accepted: Accepted, passed: Option<Vec<u64>>, claims: Option<Box<ClaimDigests>>) -> Self {
         Self(Verdict::Accepted(Box::new(accepted), passed, claims))
     }
 
@@ -405,7 +405,7 @@ impl Undelivered {
     pub fn deliver(self, quarantine: &mut dyn Quarantine) -> Result<InboundEnd, InboundError> {
         let (accepted, passed, mut claims) = match self.0 {
             Verdict::Refused(refused) => return Ok(InboundEnd::Refused(refused)),
-            Verdict::Mdn(mdn) => return Ok(InboundEnd::Mdn(Box::new(mdn))),
+            Verdict::Mdn(mdn) => return Ok(InboundEnd::Mdn(mdn)),
             Verdict::Accepted(accepted, passed, claims) => (accepted, passed, claims),
         };
         let lengths = match (passed, &mut claims) {
@@ -413,7 +413,7 @@ impl Undelivered {
             (None, Some(claims)) => put(&accepted, &mut claims.digesting(quarantine))?,
             (None, None) => put(&accepted, quarantine)?,
         };
-        let claimable = claims.map(ClaimDigests::finish);
+        let claimable = claims.map(|claims| claims.finish());
         Ok(InboundEnd::Accepted(Box::new(AcceptedStream::new(*accepted, &lengths, claimable))))
     }
 }

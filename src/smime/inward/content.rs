@@ -5,13 +5,13 @@ use bytes::Bytes;
 use super::entity::EntityStage;
 use super::forms::Forms;
 use super::payload::Decoding;
-use super::{Answer, Context, Place, len_u64};
+use super::{Answer, CHUNK, Context, Place, len_u64};
 use crate::algorithm::{CipherAlgorithm, DigestAlgorithm, KeyTransport};
 use crate::cms::compressed::CompressedData;
 use crate::cms::enveloped::{AuthEnvelopedData, EnvelopedData};
-use crate::cms::oid;
 use crate::cms::reader::{ContentKind, Structure};
 use crate::cms::signed::digest_algorithms;
+use crate::cms::{Error as CmsError, oid};
 use crate::crypto::content::{DecryptStream, Finished};
 use crate::error::{DecompressionFault, DecryptionFault, ReceiveError};
 use crate::identity::OwnCertificate;
@@ -20,7 +20,8 @@ use crate::mime::transfer::TransferEncoding;
 use crate::note::Note;
 use crate::smime::compress::{InflateBudget, Inflater, base64_note, is_zlib_in_base64};
 use crate::smime::decrypt::{EnvelopeHead, OpenTerms, SealedEnvelope, TagPlace, no_tag};
-use crate::smime::passed::{Inside, PassedContent, PassedEnvelope};
+use crate::smime::passed::{Inside, PassedContent, PassedEntity, PassedEnvelope};
+use crate::smime::peel::PeelTerms;
 
 /// Content on its way in.
 #[derive(Debug)]
@@ -76,8 +77,8 @@ impl ContentStage {
     }
 
     /// Everything about an envelope is judged before its key is asked.
-    fn envelope(head: Result<EnvelopeHead, crate::cms::Error>, context: &mut Context<'_>) -> Self {
-        let super::PeelTerms { us, provider, accept, limits, .. } = context.terms;
+    fn envelope(head: Result<EnvelopeHead, CmsError>, context: &mut Context<'_>) -> Self {
+        let PeelTerms { us, provider, accept, limits, .. } = context.terms;
         let terms = OpenTerms { us, provider, accept, limits };
         let sealed = head.map_err(ReceiveError::EnvelopeFormat).and_then(|head| SealedEnvelope::passing(&head, terms));
         match sealed {
@@ -199,7 +200,7 @@ impl Decrypting {
 
     fn decrypt(&mut self, octets: &[u8], context: &mut Context<'_>) {
         let Ok(stream) = &mut self.stream else { return };
-        for chunk in octets.chunks(super::CHUNK) {
+        for chunk in octets.chunks(CHUNK) {
             stream.push(chunk, &mut self.plain);
             self.entity.push(&self.plain, context);
             self.plain.clear();
@@ -276,10 +277,7 @@ impl Inflating {
         decoding.push(octets, &mut |octets| inflate(inflater, octets, plain, entity, context));
     }
 
-    fn finish(
-        mut self,
-        context: &mut Context<'_>,
-    ) -> Result<(crate::smime::passed::PassedEntity, Option<Note>), ReceiveError> {
+    fn finish(mut self, context: &mut Context<'_>) -> Result<(PassedEntity, Option<Note>), ReceiveError> {
         self.begin(context);
         let Self { mut decoding, mut inflater, mut plain, mut entity, base64, .. } = self;
         decoding.finish(&mut |octets| inflate(&mut inflater, octets, &mut plain, &mut entity, context));

@@ -1,11 +1,14 @@
 //! Several documents in one payload (RFC 6362), each without its transfer encoding into the quarantine.
 
+use bytes::Bytes;
+
 use super::Context;
 use super::carry::Carry;
 use super::entity::{FoundHead, HeadBuffer};
 use super::payload::Decoding;
 use super::quarantine::DocumentHead;
 use crate::limits::Limits;
+use crate::mime::entity::Entity;
 use crate::mime::multipart::{Event, Scanner};
 use crate::mime::param::ContentType;
 use crate::mime::related::{Documents, document, is_collection};
@@ -158,7 +161,7 @@ impl Parts {
                 Ok(Part::Collection(decoding, Box::new(parts)))
             }
             content_type => {
-                let document = document(&entity, content_type, bytes::Bytes::new());
+                let document = document(&entity, content_type, Bytes::new());
                 context.begin(&DocumentHead::from(&document));
                 found.all.push(document);
                 Ok(Part::Document(decoding))
@@ -187,8 +190,8 @@ impl Parts {
 
 impl FoundHead {
     /// The header of a part, which ends at `end`.
-    fn part(&self, end: usize, limits: &Limits) -> Result<crate::mime::entity::Entity, MimeError> {
+    fn part(&self, end: usize, limits: &Limits) -> Result<Entity, MimeError> {
         let head = self.octets.get(..end).unwrap_or_default();
-        crate::mime::entity::Entity::parse(bytes::Bytes::copy_from_slice(head), limits)
+        Entity::parse(Bytes::copy_from_slice(head), limits)
     }
 }

@@ -79,7 +79,7 @@ impl BodyStage {
             Self::Payload(stage) => Passed::Payload(stage.finish(context)),
             Self::Signed(stage) => Passed::Signed(stage.finish(context)),
             Self::Wrapper(stage) => stage.finish(context),
-            Self::Cms(stage) => Passed::Cms(stage.finish(context)),
+            Self::Cms(stage) => Passed::Cms(Box::new(stage.finish(context))),
             Self::Unread => Passed::Unread,
         }
     }

@@ -104,7 +104,7 @@ impl Context<'_> {
     fn digests(&self, announced: &[DigestAlgorithm]) -> Vec<DigestAlgorithm> {
         let accepted = &self.terms.accept.digests;
         let mut digests: Vec<_> = announced.iter().copied().filter(|digest| accepted.contains(digest)).collect();
-        if announced.is_empty() {
+        if digests.is_empty() {
             digests.extend(accepted);
         }
         digests.extend(accepted.iter().filter(|digest| **digest == DigestAlgorithm::Sha256));

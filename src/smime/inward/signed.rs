@@ -5,17 +5,18 @@ use bytes::Bytes;
 use super::carry::Carry;
 use super::entity::{BodyStage, EntityStage, FoundHead, HeadBuffer, Labels};
 use super::forms::Forms;
-use super::{Answer, Context, Place};
+use super::payload::PayloadStage;
+use super::{Answer, Context, Place, len_u64};
 use crate::algorithm::DigestAlgorithm;
 use crate::error::ReceiveError;
 use crate::limits::Limits;
-use crate::mime::Error as MimeError;
 use crate::mime::multipart::{Closed, Event, MAX_EPILOGUE, Scanner};
+use crate::mime::{Error as MimeError, ErrorKind};
 use crate::smime::layer::surroundings;
 use crate::smime::passed::{Content, Passed, PassedContent, PassedEntity, SignedParts};
-use crate::smime::peel::mime;
 use crate::smime::peel::whole::number_of_parts;
-use crate::smime::peel::wrapper::{not_alone, signed_type};
+use crate::smime::peel::wrapper::{not_alone, signed_type, wrapper_boundary};
+use crate::smime::peel::{PeelTerms, mime};
 
 /// A multipart on its way in, part after part.
 #[derive(Debug)]
@@ -73,7 +74,7 @@ impl Splitter {
         let octets = input.get(..length).unwrap_or_default();
         match event {
             Event::NeedMore => return Ok(None),
-            Event::Preamble => self.preamble = self.preamble.saturating_add(super::len_u64(octets)),
+            Event::Preamble => self.preamble = self.preamble.saturating_add(len_u64(octets)),
             Event::Part => out(Piece::Octets(octets)),
             Event::Delimiter => {
                 if self.parts > 0 {
@@ -106,7 +107,7 @@ impl Splitter {
     fn fault(&self) -> Option<MimeError> {
         match &self.scanner {
             Err(error) => Some(error.clone()),
-            Ok(_) if self.parts == 0 => Some(MimeError::new(crate::mime::ErrorKind::NoDelimiter, self.seen)),
+            Ok(_) if self.parts == 0 => Some(MimeError::new(ErrorKind::NoDelimiter, self.seen)),
             Ok(_) => None,
         }
     }
@@ -214,7 +215,7 @@ impl SignedBodies {
     /// The signature part, as long as it can be one: a header and a CMS object in base64.
     fn keep(&mut self, octets: &[u8], limits: &Limits) {
         let most = limits.header_bytes.saturating_add(limits.cms_overhead.saturating_mul(3) / 2);
-        let length = super::len_u64(&self.signature).saturating_add(super::len_u64(octets));
+        let length = len_u64(&self.signature).saturating_add(len_u64(octets));
         self.overlong |= length > most;
         if !self.overlong {
             self.signature.extend_from_slice(octets);
@@ -247,7 +248,7 @@ enum Wrapper {
 }
 
 impl WrapperStage {
-    pub(super) fn new(boundary: &str, labels: Labels, place: Place, terms: &crate::smime::peel::PeelTerms) -> Self {
+    pub(super) fn new(boundary: &str, labels: Labels, place: Place, terms: &PeelTerms) -> Self {
         let limits = &terms.limits;
         let splitter = Box::new(Splitter::new(boundary, limits));
         let head = HeadBuffer::after_blank_lines(limits);
@@ -269,7 +270,7 @@ impl WrapperStage {
                     _ => {}
                 });
                 let limit = context.terms.limits.header_bytes.saturating_mul(2);
-                if found.is_some() || splitter.parts > 1 || super::len_u64(kept) > limit {
+                if found.is_some() || splitter.parts > 1 || len_u64(kept) > limit {
                     self.decide(context);
                 }
             }
@@ -282,14 +283,14 @@ impl WrapperStage {
         let entity = found.as_ref().and_then(|found| found.entity(limits));
         let signs = entity.is_some_and(|(_, entity)| signed_type(&entity).is_some());
         let kept = std::mem::take(kept);
-        let boundary = super::super::peel::wrapper::wrapper_boundary(self.labels.content_type.as_ref());
+        let boundary = wrapper_boundary(self.labels.content_type.as_ref());
         self.state = match boundary {
             Some(boundary) if signs => Wrapper::Around {
                 splitter: Box::new(Splitter::new(boundary, limits)),
                 entity: Box::new(EntityStage::new(Place { outermost: false, ..self.place }, limits)),
             },
             _ => {
-                let payload = super::payload::PayloadStage::new(self.labels.clone(), self.place, context.terms);
+                let payload = PayloadStage::new(self.labels.clone(), self.place, context.terms);
                 Wrapper::Documents(Box::new(BodyStage::Payload(Box::new(payload))))
             }
         };

@@ -17,7 +17,7 @@ impl Passed {
 
     pub(super) fn into_cms(self) -> Result<PassedCms, ReceiveError> {
         match self {
-            Self::Cms(cms) => Ok(cms),
+            Self::Cms(cms) => Ok(*cms),
             other => Err(other.unread()),
         }
     }
