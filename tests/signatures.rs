@@ -39,7 +39,7 @@ fn message(cms: &[u8]) -> http::Request<bytes::Bytes> {
 fn sender(name: &str, change: impl Fn(&mut AcceptTerms)) -> Partner {
     let mut terms = profile(BOB, ALICE);
     change(&mut terms.accept);
-    let partner = Partner::builder(terms, CryptoProvider::rustcrypto()).verify_with(certificate(name));
+    let partner = Partner::builder(terms, provider()).verify_with(certificate(name));
     // One key has an odd number of bits, and few of them.
     partner.allow_weak_keys().encrypt_to(worked_certificate("alice-enc")).build().unwrap()
 }
@@ -199,33 +199,36 @@ fn x03_opaque_signatures_of_other_families_are_read() {
 
 /// Signing keys of every kind, each with the family of its signatures.
 fn keys() -> Vec<(&'static str, Arc<dyn SigningKey>)> {
-    let pem = |name: &str| vector(&format!("{name}.key"));
-    let ec = |name: &str| Arc::new(EcPrivateKey::from_pkcs8_pem(&pem(name)).unwrap());
-    let rsa = |name: &str| Arc::new(RsaPrivateKey::from_pkcs8_pem(&pem(name)).unwrap());
-    vec![
-        ("rsa", rsa("rsa")),
-        ("rsa1030", rsa("rsa1030")),
-        ("rsa2049", rsa("rsa2049")),
-        ("pss", rsa("pss")),
-        ("pss-bound", rsa("pss-bound")),
-        ("p256", ec("p256")),
-        ("p384", ec("p384")),
-        ("p521", ec("p521")),
-        ("ed25519", Arc::new(Ed25519PrivateKey::from_pkcs8_pem(&pem("ed25519")).unwrap())),
-    ]
+    let names = ["rsa", "rsa1030", "rsa2049", "pss", "pss-bound", "p256", "p384", "p521", "ed25519"];
+    names.into_iter().map(|name| (name, signing_key(&vector(&format!("{name}.key"))))).collect()
+}
+
+/// The same keys by their own types, which are those of RustCrypto.
+fn read_alone(name: &str) -> Arc<dyn SigningKey> {
+    let pem = vector(&format!("{name}.key"));
+    match name {
+        "p256" | "p384" | "p521" => Arc::new(EcPrivateKey::from_pkcs8_pem(&pem).unwrap()),
+        "ed25519" => Arc::new(Ed25519PrivateKey::from_pkcs8_pem(&pem).unwrap()),
+        _ => Arc::new(RsaPrivateKey::from_pkcs8_pem(&pem).unwrap()),
+    }
 }
 
 #[test]
 fn keys_out_of_a_key_store_sign_like_those_that_are_read_alone() {
-    for (name, key) in keys() {
-        let file = vector(&format!("{name}.key"));
-        let stored = PrivateKey::read(&file, None).unwrap().into_signing().unwrap();
-        assert_eq!((stored.public_key(), stored.schemes()), (key.public_key(), key.schemes()), "{name}");
+    for (name, backend) in keys() {
+        let key = read_alone(name);
+        let stored = PrivateKey::read(&vector(&format!("{name}.key")), None).unwrap().into_signing().unwrap();
+        for other in [stored, backend] {
+            assert_eq!((other.public_key(), other.schemes()), (key.public_key(), key.schemes()), "{name}");
+            for scheme in key.schemes() {
+                assert_eq!(other.signature_len(scheme), key.signature_len(scheme), "{name} {scheme}");
+            }
+        }
     }
 }
 
 fn identity(name: &str, key: Arc<dyn SigningKey>) -> Identity {
-    let builder = Identity::builder(CryptoProvider::rustcrypto());
+    let builder = Identity::builder(provider());
     builder.allow_weak_keys().signing(vec![certificate(name)], key).build().unwrap()
 }
 
@@ -255,11 +258,7 @@ fn exchange(name: &str, key: Arc<dyn SigningKey>, change: impl Fn(&mut PartnerPr
         let mut terms = profile(us, them);
         terms.send.encrypt = None;
         change(&mut terms);
-        Partner::builder(terms, CryptoProvider::rustcrypto())
-            .verify_with(certificate(name))
-            .allow_weak_keys()
-            .build()
-            .unwrap()
+        Partner::builder(terms, provider()).verify_with(certificate(name)).allow_weak_keys().build().unwrap()
     };
     let (alice, bob) = (partner(BOB, ALICE), partner(ALICE, BOB));
     let wish = bob.profile().send.sign.unwrap();
@@ -283,12 +282,10 @@ fn exchange(name: &str, key: Arc<dyn SigningKey>, change: impl Fn(&mut PartnerPr
 
 #[test]
 fn receipts_of_a_family_outside_the_agreement_prove_nothing() {
-    let key = Arc::new(EcPrivateKey::from_pkcs8_pem(&vector("p256.key")).unwrap());
-    let us = identity("p256", key);
+    let us = identity("p256", signing_key(&vector("p256.key")));
     let mut terms = profile(ALICE, BOB);
     terms.send.encrypt = None;
     terms.expect.mdn_signature_families = vec![SignatureFamily::Pkcs1v15, SignatureFamily::Pss];
-    let provider = CryptoProvider::rustcrypto;
     let bob = Partner::builder(terms, provider()).verify_with(certificate("p256")).build().unwrap();
     let alice = Partner::builder(profile(BOB, ALICE), provider()).verify_with(certificate("p256"));
     let alice = alice.encrypt_to(worked_certificate("alice-enc")).build().unwrap();
@@ -306,13 +303,11 @@ fn keys_that_cannot_do_what_is_asked_say_so_before_anything_is_sent() {
         let mut terms = profile(ALICE, BOB);
         terms.send.encrypt = None;
         change(&mut terms);
-        let bob =
-            Partner::builder(terms, CryptoProvider::rustcrypto()).verify_with(certificate("rsa")).build().unwrap();
+        let bob = Partner::builder(terms, provider()).verify_with(certificate("rsa")).build().unwrap();
         MessageBuilder::new(us, &bob).build(Payload::x12(&b"ISA*00*"[..]), now()).unwrap_err()
     };
     // 1030 bits have no room for SHA-512 and a salt of 64 octets.
-    let short = Arc::new(RsaPrivateKey::from_pkcs8_pem(&vector("rsa1030.key")).unwrap());
-    let error = send(&identity("rsa1030", short), &|terms| {
+    let error = send(&identity("rsa1030", signing_key(&vector("rsa1030.key"))), &|terms| {
         terms.send.rsa_signature = RsaSignature::Pss;
         terms.send.sign = Some(DigestAlgorithm::Sha512);
     });

@@ -17,16 +17,24 @@ pub(crate) struct EncryptStream {
     encryptor: Box<dyn ContentEncryptor>,
     block: usize,
     carry: Zeroizing<Vec<u8>>,
+    /// Where the content starts that is gathered to be sealed at the end.
+    gathered: Option<usize>,
 }
 
 impl EncryptStream {
     pub(crate) fn new(encryptor: Box<dyn ContentEncryptor>) -> Self {
         let block = encryptor.block_len().max(1);
-        Self { encryptor, block, carry: Zeroizing::new(Vec::with_capacity(block)) }
+        Self { encryptor, block, carry: Zeroizing::new(Vec::with_capacity(block)), gathered: None }
     }
 
-    /// Appends the ciphertext of what is complete so far.
+    /// Appends the ciphertext of what is complete so far; always to the same `out`, to which nobody else appends before
+    /// [`finish`](Self::finish).
     pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        if self.block == 1 && self.encryptor.seals_whole() {
+            self.gathered.get_or_insert(out.len());
+            out.extend_from_slice(chunk);
+            return;
+        }
         let keep = (self.carry.len() + chunk.len()) % self.block;
         let start = out.len();
         carry_over(&mut self.carry, chunk, keep, out);
@@ -41,6 +49,9 @@ impl EncryptStream {
             self.carry.resize(self.block, octet);
             self.encryptor.update(&mut self.carry);
             out.extend_from_slice(&self.carry);
+        }
+        if let Some(content) = self.gathered.and_then(|start| out.get_mut(start..)) {
+            return self.encryptor.seal(content).as_bytes().to_vec();
         }
         self.encryptor.finish().as_bytes().to_vec()
     }
@@ -135,8 +146,7 @@ pub(crate) fn decrypt_in_place(
 ) -> Finished {
     let block = decryptor.block_len().max(1);
     if block == 1 {
-        decryptor.update(buffer);
-        let good = decryptor.finish(tag).is_ok();
+        let good = decryptor.open(buffer, tag).is_ok();
         if !good {
             buffer.as_mut().zeroize();
             buffer.clear();

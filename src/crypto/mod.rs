@@ -1,16 +1,26 @@
 //! The crypto seam: what the protocol asks of a cryptographic backend, as object-safe traits.
 //!
 //! [`CryptoProvider`] bundles one implementation of each trait. [`CryptoProvider::rustcrypto`] (feature
-//! `rustcrypto`, on by default) is in pure Rust; every part can be put in place of it alone. Private keys are
-//! no part of a provider: they implement [`SigningKey`] and [`DecryptingKey`] wherever they live.
+//! `rustcrypto`, on by default) is in pure Rust; `CryptoProvider::graviola` and `CryptoProvider::aws_lc_rs`, behind
+//! features of those names, are faster at some of it; every part can be put in place alone. Private keys are no part of
+//! a provider: they implement [`SigningKey`] and [`DecryptingKey`] wherever they live, and a provider only tells how
+//! those of files are loaded.
 //!
 //! Backends hold mechanism only. Which digests, ciphers and key sizes are good enough is decided above the seam.
+#[cfg(feature = "aws-lc-rs")]
+mod aws_lc_rs;
 pub(crate) mod content;
 pub(crate) mod exchange;
+#[cfg(feature = "graviola")]
+mod graviola;
 mod keys;
+#[cfg(feature = "rustcrypto")]
+mod loader;
 #[cfg(feature = "rustcrypto")]
 mod rustcrypto;
 mod value;
+#[cfg(any(feature = "aws-lc-rs", feature = "graviola"))]
+mod whole;
 mod wrapper;
 
 use std::fmt;
@@ -20,6 +30,8 @@ pub use exchange::{AgreeRequest, Agreement, OaepParameters};
 pub use keys::{DecryptingKey, KeyError, RemoteKey, SecretBytes, SignRequest, SigningKey, UnwrapRequest};
 #[cfg(feature = "rustcrypto")]
 pub(crate) use keys::{schemes_of, signature_len};
+#[cfg(feature = "rustcrypto")]
+pub use loader::KeyLoader;
 #[cfg(feature = "renewal")]
 pub(crate) use rustcrypto::generate;
 #[cfg(feature = "pkcs12")]
@@ -57,6 +69,8 @@ pub struct CryptoProvider {
     verifiers: Arc<dyn VerifierProvider>,
     key_wrapping: Arc<dyn KeyWrapper>,
     random: Arc<dyn SecureRandom>,
+    #[cfg(feature = "rustcrypto")]
+    key_loader: Arc<dyn KeyLoader>,
 }
 
 impl CryptoProvider {
@@ -69,7 +83,15 @@ impl CryptoProvider {
         key_wrapping: Arc<dyn KeyWrapper>,
         random: Arc<dyn SecureRandom>,
     ) -> Self {
-        Self { digests, ciphers, verifiers, key_wrapping, random }
+        Self {
+            digests,
+            ciphers,
+            verifiers,
+            key_wrapping,
+            random,
+            #[cfg(feature = "rustcrypto")]
+            key_loader: Arc::new(rustcrypto::Loader),
+        }
     }
 
     /// The backend over the RustCrypto crates and the random numbers of the operating system.
@@ -77,6 +99,23 @@ impl CryptoProvider {
     #[must_use]
     pub fn rustcrypto() -> Self {
         rustcrypto::provider()
+    }
+
+    /// The backend over graviola, in Rust and assembly for x86_64 and aarch64: signatures of RSA, P-256 and P-384 keys,
+    /// and AES-GCM. All else, and all of it on a processor that graviola does not run on, is done as by
+    /// [`rustcrypto`](Self::rustcrypto).
+    #[cfg(feature = "graviola")]
+    #[must_use]
+    pub fn graviola() -> Self {
+        graviola::provider()
+    }
+
+    /// The backend over AWS-LC: signatures, the unwrapping of keys with RSA, ECDH, and AES-GCM. All else is done as by
+    /// [`rustcrypto`](Self::rustcrypto).
+    #[cfg(feature = "aws-lc-rs")]
+    #[must_use]
+    pub fn aws_lc_rs() -> Self {
+        aws_lc_rs::provider()
     }
 
     /// Replaces the digests.
@@ -109,6 +148,13 @@ impl CryptoProvider {
         Self { random, ..self }
     }
 
+    /// Replaces how private keys of files are loaded.
+    #[cfg(feature = "rustcrypto")]
+    #[must_use]
+    pub fn with_key_loader(self, key_loader: Arc<dyn KeyLoader>) -> Self {
+        Self { key_loader, ..self }
+    }
+
     /// The digests.
     #[must_use]
     pub fn digests(&self) -> &Arc<dyn DigestProvider> {
@@ -137,6 +183,13 @@ impl CryptoProvider {
     #[must_use]
     pub fn random(&self) -> &Arc<dyn SecureRandom> {
         &self.random
+    }
+
+    /// How private keys of files are loaded.
+    #[cfg(feature = "rustcrypto")]
+    #[must_use]
+    pub fn key_loader(&self) -> &Arc<dyn KeyLoader> {
+        &self.key_loader
     }
 
     /// Starts a digest.
@@ -245,6 +298,17 @@ pub trait ContentEncryptor: Send {
 
     /// Ends the encryption; the tag is empty for CBC and has 16 octets for the others.
     fn finish(self: Box<Self>) -> Tag;
+
+    /// Whether [`seal`](Self::seal) is faster than pieces; content is then gathered first.
+    fn seals_whole(&self) -> bool {
+        false
+    }
+
+    /// Encrypts all of the content in place at once, and ends.
+    fn seal(mut self: Box<Self>, content: &mut [u8]) -> Tag {
+        self.update(content);
+        self.finish()
+    }
 }
 
 /// A decryption under way; nothing that it yields may be used before [`finish`](Self::finish) has agreed.
@@ -261,6 +325,15 @@ pub trait ContentDecryptor: Send {
     /// # Errors
     /// [`TagMismatch`] if the content is not what was encrypted under this key.
     fn finish(self: Box<Self>, tag: &[u8]) -> Result<(), TagMismatch>;
+
+    /// Decrypts all of the content in place at once, and ends.
+    ///
+    /// # Errors
+    /// [`TagMismatch`] as of [`finish`](Self::finish).
+    fn open(mut self: Box<Self>, content: &mut [u8], tag: &[u8]) -> Result<(), TagMismatch> {
+        self.update(content);
+        self.finish(tag)
+    }
 }
 
 /// The tag does not fit the content. It carries no reason on purpose.

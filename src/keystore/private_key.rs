@@ -15,8 +15,8 @@ use crate::cms::ber::{self, Cursor, Element};
 use crate::cms::write::{integer, oid as write_oid, tlv};
 use crate::cms::{Error, oid, read_oid};
 use crate::crypto::{
-    DecryptingKey, EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, SecretBytes, SigningKey,
-    X25519PrivateKey,
+    CryptoProvider, DecryptingKey, EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, SecretBytes,
+    SigningKey, X25519PrivateKey,
 };
 use crate::identity::same_key;
 
@@ -107,39 +107,47 @@ impl PrivateKey {
         self.public_key.as_deref().is_some_and(|public_key| same_key(public_key, certificate.spki_der()))
     }
 
-    /// The key as one that signs.
+    /// The key as one that signs, as [`into_signing_with`](Self::into_signing_with) of
+    /// [`CryptoProvider::rustcrypto`].
     ///
     /// # Errors
     /// [`LoadKeyError`] if it is of an algorithm that this crate does not sign with, or of an unusable size.
     pub fn into_signing(self) -> Result<Arc<dyn SigningKey>, LoadKeyError> {
-        let der = self.pkcs8.as_bytes();
-        Ok(match self.algorithm {
-            KeyAlgorithm::P256 | KeyAlgorithm::P384 | KeyAlgorithm::P521 => {
-                Arc::new(EcPrivateKey::from_pkcs8_der(der)?)
-            }
-            KeyAlgorithm::Ed25519 => Arc::new(Ed25519PrivateKey::from_pkcs8_der(der)?),
-            KeyAlgorithm::Rsa { .. } | KeyAlgorithm::RsaPss => Arc::new(RsaPrivateKey::from_pkcs8_der(der)?),
-            KeyAlgorithm::X25519 => return Err(LoadKeyError::Algorithm(X25519.to_string())),
-            KeyAlgorithm::Other(oid) => return Err(LoadKeyError::Algorithm(oid)),
-        })
+        self.into_signing_with(&CryptoProvider::rustcrypto())
     }
 
-    /// The key as one that decrypts.
+    /// The key as one that signs with the backend of a provider.
+    ///
+    /// # Errors
+    /// [`LoadKeyError`] if it is of an algorithm that the backend does not sign with, or of an unusable size.
+    pub fn into_signing_with(self, provider: &CryptoProvider) -> Result<Arc<dyn SigningKey>, LoadKeyError> {
+        match self.algorithm {
+            KeyAlgorithm::X25519 => Err(LoadKeyError::Algorithm(X25519.to_string())),
+            KeyAlgorithm::Other(oid) => Err(LoadKeyError::Algorithm(oid)),
+            _ => provider.key_loader().signing(self.pkcs8.as_bytes()),
+        }
+    }
+
+    /// The key as one that decrypts, as [`into_decrypting_with`](Self::into_decrypting_with) of
+    /// [`CryptoProvider::rustcrypto`].
     ///
     /// # Errors
     /// [`LoadKeyError`] if it is of an algorithm that this crate does not decrypt with, or of an unusable size.
     pub fn into_decrypting(self) -> Result<Arc<dyn DecryptingKey>, LoadKeyError> {
-        let der = self.pkcs8.as_bytes();
-        Ok(match self.algorithm {
-            KeyAlgorithm::Rsa { .. } => Arc::new(RsaPrivateKey::from_pkcs8_der(der)?),
-            KeyAlgorithm::P256 | KeyAlgorithm::P384 | KeyAlgorithm::P521 => {
-                Arc::new(EcPrivateKey::from_pkcs8_der(der)?)
-            }
-            KeyAlgorithm::X25519 => Arc::new(X25519PrivateKey::from_pkcs8_der(der)?),
-            KeyAlgorithm::RsaPss => return Err(LoadKeyError::Algorithm(RSA_PSS.to_string())),
-            KeyAlgorithm::Ed25519 => return Err(LoadKeyError::Algorithm(ED25519.to_string())),
-            KeyAlgorithm::Other(oid) => return Err(LoadKeyError::Algorithm(oid)),
-        })
+        self.into_decrypting_with(&CryptoProvider::rustcrypto())
+    }
+
+    /// The key as one that decrypts with the backend of a provider.
+    ///
+    /// # Errors
+    /// [`LoadKeyError`] if it is of an algorithm that the backend does not decrypt with, or of an unusable size.
+    pub fn into_decrypting_with(self, provider: &CryptoProvider) -> Result<Arc<dyn DecryptingKey>, LoadKeyError> {
+        match self.algorithm {
+            KeyAlgorithm::RsaPss => Err(LoadKeyError::Algorithm(RSA_PSS.to_string())),
+            KeyAlgorithm::Ed25519 => Err(LoadKeyError::Algorithm(ED25519.to_string())),
+            KeyAlgorithm::Other(oid) => Err(LoadKeyError::Algorithm(oid)),
+            _ => provider.key_loader().decrypting(self.pkcs8.as_bytes()),
+        }
     }
 
     /// The key as PKCS #8 (RFC 5208) in DER, not encrypted.

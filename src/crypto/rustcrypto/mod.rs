@@ -32,8 +32,11 @@ use std::sync::Arc;
 pub use self::ec::EcPrivateKey;
 pub use self::ed25519::Ed25519PrivateKey;
 pub use self::load::LoadKeyError;
+pub(super) use self::load::Loader;
 pub use self::rsa::RsaPrivateKey;
 pub use self::x25519::X25519PrivateKey;
+#[cfg(any(feature = "aws-lc-rs", feature = "graviola"))]
+pub(super) use self::{ec::public_key as ec_key, load::balanced_rsa_key, rsa_public::usual_key as usual_rsa_key};
 
 use super::{CryptoProvider, RandomError, SecureRandom};
 
