@@ -197,6 +197,22 @@ fn x03_opaque_signatures_of_other_families_are_read() {
     }
 }
 
+/// Without the feature, the algorithm is named all the same.
+#[cfg(not(feature = "pq"))]
+#[test]
+fn ml_dsa_needs_its_feature() {
+    let file = |name: &str| std::fs::read(vectors("pq").join(name)).unwrap();
+    let request = http::Request::post("/as2").header("as2-from", "\"Alice Corp\"").header("as2-to", "bob");
+    let request = request.header("message-id", "<1@alice.example>").header("content-type", "application/pkcs7-mime");
+    let terms = Partner::builder(profile(BOB, ALICE), provider()).encrypt_to(worked_certificate("alice-enc"));
+    let partner = terms.verify_with(Certificate::from_pem(&file("ml-dsa-65.crt")).unwrap()).build().unwrap();
+    let opened = envelope(request.body(file("signed-65.der").into()).unwrap());
+    let refused = opened.open(&worked_identity("bob"), Some(&partner), now()).unwrap_err();
+    assert_eq!(refused.error().to_string(), "signature uses the algorithm ml-dsa-65, which is not supported");
+    let key = PrivateKey::read(&file("ml-dsa-65.key"), None).unwrap();
+    assert_eq!(key.into_signing().unwrap_err().code(), "KEY_ALGORITHM");
+}
+
 /// Signing keys of every kind, each with the family of its signatures.
 fn keys() -> Vec<(&'static str, Arc<dyn SigningKey>)> {
     let names = ["rsa", "rsa1030", "rsa2049", "pss", "pss-bound", "p256", "p384", "p521", "ed25519"];

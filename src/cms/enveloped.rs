@@ -93,7 +93,7 @@ fn content_algorithm(structure: &Structure, depth: usize) -> Result<AlgorithmIde
 /// Everything of a DER EnvelopedData before `content` octets of content; nothing follows them.
 pub(crate) fn enveloped_prefix(recipients: &[Recipient<'_>], algorithm: &AlgorithmIdentifier, content: u64) -> Vec<u8> {
     // RFC 5652 section 6.1: 0 if every recipient is named by issuer and serial number, and the key encrypted for it.
-    let version = if recipients.iter().all(Recipient::is_plain) { 0 } else { 2 };
+    let version = recipients.iter().map(Recipient::version).max().unwrap_or(0);
     envelope(&oid::ENVELOPED_DATA, version, recipients, algorithm, 0).prefix(content)
 }
 

@@ -26,7 +26,7 @@ mod wrapper;
 use std::fmt;
 use std::sync::Arc;
 
-pub use exchange::{AgreeRequest, Agreement, OaepParameters};
+pub use exchange::{AgreeRequest, Agreement, DecapsulateRequest, Encapsulation, OaepParameters};
 pub use keys::{DecryptingKey, KeyError, RemoteKey, SecretBytes, SignRequest, SigningKey, UnwrapRequest};
 #[cfg(feature = "rustcrypto")]
 pub(crate) use keys::{schemes_of, signature_len};
@@ -38,6 +38,8 @@ pub(crate) use rustcrypto::generate;
 pub(crate) use rustcrypto::password;
 #[cfg(feature = "rustcrypto")]
 pub use rustcrypto::{EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, X25519PrivateKey};
+#[cfg(feature = "pq")]
+pub use rustcrypto::{MlDsaPrivateKey, MlKemPrivateKey};
 pub use value::{DigestValue, Tag};
 pub use wrapper::{KeyWrap, KeyWrapper};
 
@@ -215,6 +217,10 @@ impl CryptoProvider {
         key: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
         self.key_wrapping.wrap(transport, spki_der, key, &*self.random)
+    }
+
+    pub(crate) fn encapsulate(&self, kem: KeyTransport, spki_der: &[u8]) -> Result<Encapsulation, CryptoError> {
+        self.key_wrapping.encapsulate(kem, spki_der, &*self.random)
     }
 
     pub(crate) fn agree(&self, group: EcdhGroup, public_key: &[u8]) -> Result<Agreement, CryptoError> {

@@ -86,7 +86,7 @@ pub(super) fn contradictions(inner: &Inner) -> Vec<Contradiction> {
             transport_to(certificate, None).is_some(),
             "send.encrypt",
             &format!(
-                "the certificate of {} to encrypt to does not hold an RSA, EC or X25519 key",
+                "the certificate of {} to encrypt to does not hold an RSA, EC, X25519 or ML-KEM key",
                 certificate.subject()
             ),
             "ask the partner for another one",

@@ -79,7 +79,7 @@ fn prepare(
     if !terms.quirks.signed_attributes {
         let request = SignRequest::new(scheme, content.clone());
         // What is signed is the content itself: only a scheme that digests it once more gets a copy.
-        let request = if scheme == SignatureScheme::Ed25519 { request.with_message(pieces.concat()) } else { request };
+        let request = if scheme.signs_message() { request.with_message(pieces.concat()) } else { request };
         return Ok(Prepared { attributes: None, request, boundary, identifiers });
     }
     let protection = terms.quirks.algorithm_protection.then_some((&identifiers.0, &identifiers.1));

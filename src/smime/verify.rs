@@ -9,7 +9,7 @@ use crate::certificate::Certificate;
 use crate::cms::EntityId;
 use crate::cms::content::{self, ContentInfo};
 use crate::cms::signed::{SignedAttributes, SignedData, SignerInfo};
-use crate::crypto::{CryptoProvider, DigestValue};
+use crate::crypto::{CryptoProvider, DigestValue, VerifyError};
 use crate::error::{AuthenticationFault, ReceiveError, SIGNATURE};
 use crate::limits::Limits;
 use crate::mime::canonical::Canonicalizer;
@@ -240,8 +240,9 @@ fn check_signer(
         Some(attributes) => attribute_claims(attributes, signer, signed, forms, scheme, terms)?,
         None => content_claims(forms, scheme, terms),
     };
-    let judged =
-        |certificate: &Certificate| claims.iter().find(|claim| claim.holds(signer, certificate, scheme, terms));
+    let judged = |certificate: &Certificate| {
+        claims.iter().find(|claim| claim.verdict(signer, certificate, scheme, terms).is_ok())
+    };
     let valid = |certificate: &Certificate, claim: &Claim, judged: Vec<Note>| {
         let notes = claim.notes.iter().chain(&assumed).cloned().chain(judged).collect();
         ValidSigner { certificate: certificate.clone(), scheme, canonical: claim.canonical, notes }
@@ -267,6 +268,12 @@ fn check_signer(
     if let Some((stranger, claim)) = stranger.as_ref().and_then(|stranger| Some((stranger, judged(stranger)?))) {
         let notes = vouched(stranger, signed, terms).map_err(ReceiveError::Authentication)?;
         return Ok(valid(stranger, claim, notes));
+    }
+    // Post-quantum schemes are known, and need a feature or a provider that has them.
+    let first = claims.first().zip(terms.signers.trusted.first());
+    let lacks = |(claim, own): (&Claim, _)| claim.verdict(signer, own, scheme, terms) == Err(VerifyError::Unsupported);
+    if first.is_some_and(lacks) {
+        return Err(ReceiveError::UnsupportedAlgorithm { what: SIGNATURE, algorithm: algorithm() }.into());
     }
     Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer: describe(&signer.sid) }).into())
 }
@@ -300,21 +307,20 @@ struct Claim {
 }
 
 impl Claim {
-    fn holds(
+    fn verdict(
         &self,
         signer: &SignerInfo,
         certificate: &Certificate,
         scheme: SignatureScheme,
         terms: &VerifyTerms,
-    ) -> bool {
-        let verdict = terms.provider.verifiers().verify(
+    ) -> Result<(), VerifyError> {
+        terms.provider.verifiers().verify(
             scheme,
             certificate.spki_der(),
             &self.digest,
             self.message.as_deref(),
             &signer.signature,
-        );
-        verdict.is_ok()
+        )
     }
 }
 
@@ -363,7 +369,7 @@ fn content_claims(forms: &mut Forms, scheme: SignatureScheme, terms: &VerifyTerm
         .chain(canonical)
         .map(|(digest, canonical)| Claim {
             digest,
-            message: (scheme == SignatureScheme::Ed25519).then(|| forms.content(canonical)),
+            message: scheme.signs_message().then(|| forms.content(canonical)),
             canonical,
             notes: canonical.then_some(Note::CanonicalForm).into_iter().collect(),
         })

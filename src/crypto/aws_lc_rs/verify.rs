@@ -50,7 +50,7 @@ fn verified(scheme: SignatureScheme, spki_der: &[u8], digest: &DigestValue, sign
             // Compressed points are left to the other verifiers.
             (ecdsa(curve, digest)?, Some(point).filter(|point| point.first() == Some(&4))?)
         }
-        SignatureScheme::Ed25519 => return None,
+        _ => return None,
     };
     let key = ParsedPublicKey::new(algorithm, key).ok()?;
     Some(key.verify_digest_sig(&imported(digest)?, signature).is_ok())

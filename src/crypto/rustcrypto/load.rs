@@ -13,6 +13,8 @@ use super::ed25519::ED25519;
 use super::rsa_public::PSS_ALGORITHM;
 use super::{EcPrivateKey, Ed25519PrivateKey, RsaPrivateKey, X25519PrivateKey};
 use crate::algorithm::EcdhGroup;
+#[cfg(feature = "pq")]
+use crate::algorithm::{ML_DSA_65, ML_DSA_87, ML_KEM_768, ML_KEM_1024};
 use crate::crypto::{DecryptingKey, KeyLoader, SigningKey};
 
 /// Why a private key could not be loaded. No part of the key is shown.
@@ -28,6 +30,9 @@ pub enum LoadKeyError {
     /// The structure cannot be read, or its numbers do not make a key.
     #[error("malformed private key")]
     Malformed,
+    /// The key, of ML-KEM or ML-DSA, is there in its expanded form without the seed that it was made from.
+    #[error("the private key has no seed; write it as a seed, or with one")]
+    NoSeed,
     /// The key is for another algorithm than the one that was asked for, named by its object identifier.
     #[error("the private key is for the algorithm {0}, which is another one")]
     Algorithm(String),
@@ -47,6 +52,7 @@ impl LoadKeyError {
             Self::NoKey => "KEY_NOT_FOUND",
             Self::Encrypted => "KEY_ENCRYPTED",
             Self::Malformed => "KEY_MALFORMED",
+            Self::NoSeed => "KEY_WITHOUT_SEED",
             Self::Algorithm(_) => "KEY_ALGORITHM",
             Self::Curve(_) => "KEY_CURVE",
             Self::Size(_) => "KEY_SIZE",
@@ -61,6 +67,8 @@ impl KeyLoader for Loader {
     fn signing(&self, pkcs8_der: &[u8]) -> Result<Arc<dyn SigningKey>, LoadKeyError> {
         Ok(match info(pkcs8_der)?.algorithm.oid {
             EC_PUBLIC_KEY => Arc::new(EcPrivateKey::from_pkcs8_der(pkcs8_der)?),
+            #[cfg(feature = "pq")]
+            ML_DSA_65 | ML_DSA_87 => Arc::new(super::MlDsaPrivateKey::from_pkcs8_der(pkcs8_der)?),
             ED25519 => Arc::new(Ed25519PrivateKey::from_pkcs8_der(pkcs8_der)?),
             _ => Arc::new(RsaPrivateKey::from_pkcs8_der(pkcs8_der)?),
         })
@@ -70,6 +78,8 @@ impl KeyLoader for Loader {
         Ok(match info(pkcs8_der)?.algorithm.oid {
             EC_PUBLIC_KEY => Arc::new(EcPrivateKey::from_pkcs8_der(pkcs8_der)?),
             oid if oid == EcdhGroup::X25519.oids().0 => Arc::new(X25519PrivateKey::from_pkcs8_der(pkcs8_der)?),
+            #[cfg(feature = "pq")]
+            ML_KEM_768 | ML_KEM_1024 => Arc::new(super::MlKemPrivateKey::from_pkcs8_der(pkcs8_der)?),
             PSS_ALGORITHM => return Err(LoadKeyError::Algorithm(PSS_ALGORITHM.to_string())),
             _ => Arc::new(RsaPrivateKey::from_pkcs8_der(pkcs8_der)?),
         })

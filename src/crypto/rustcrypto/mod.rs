@@ -17,12 +17,20 @@ mod key_tests;
 #[cfg(feature = "legacy")]
 mod legacy;
 mod load;
+#[cfg(feature = "pq")]
+mod ml_dsa;
+#[cfg(feature = "pq")]
+mod ml_kem;
 mod oaep;
 #[cfg(feature = "pkcs12")]
 pub(crate) mod password;
 mod pss;
 mod rsa;
 mod rsa_public;
+#[cfg(feature = "pq")]
+mod seed;
+#[cfg(all(feature = "pq", test))]
+mod seed_tests;
 mod verify;
 mod wrapping;
 mod x25519;
@@ -33,6 +41,10 @@ pub use self::ec::EcPrivateKey;
 pub use self::ed25519::Ed25519PrivateKey;
 pub use self::load::LoadKeyError;
 pub(super) use self::load::Loader;
+#[cfg(feature = "pq")]
+pub use self::ml_dsa::MlDsaPrivateKey;
+#[cfg(feature = "pq")]
+pub use self::ml_kem::MlKemPrivateKey;
 pub use self::rsa::RsaPrivateKey;
 pub use self::x25519::X25519PrivateKey;
 #[cfg(any(feature = "aws-lc-rs", feature = "graviola"))]
