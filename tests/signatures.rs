@@ -211,6 +211,15 @@ fn ml_dsa_needs_its_feature() {
     assert_eq!(refused.error().to_string(), "signature uses the algorithm ml-dsa-65, which is not supported");
     let key = PrivateKey::read(&file("ml-dsa-65.key"), None).unwrap();
     assert_eq!(key.into_signing().unwrap_err().code(), "KEY_ALGORITHM");
+    // Beside it stands a signature with RSA, which is enough.
+    let request = http::Request::post("/as2").header("as2-from", "\"Alice Corp\"").header("as2-to", "bob");
+    let request = request.header("message-id", "<2@alice.example>").header("content-type", "application/pkcs7-mime");
+    let opened = envelope(request.body(file("signed-rsa-and-87.der").into()).unwrap());
+    assert!(opened.open(&worked_identity("bob"), Some(&alice()), now()).is_ok());
+    let terms = Partner::builder(profile(BOB, ALICE), provider()).verify_with(worked_certificate("alice-sign"));
+    let kem = Certificate::from_pem(&file("ml-kem-768.crt")).unwrap();
+    let error = terms.encrypt_to(kem).build().unwrap_err().to_string();
+    assert!(error.contains("the crypto provider does not encrypt with ml-kem-768"), "{error}");
 }
 
 /// Signing keys of every kind, each with the family of its signatures.

@@ -131,7 +131,6 @@ impl PrivateKey {
     pub fn into_signing_with(self, provider: &CryptoProvider) -> Result<Arc<dyn SigningKey>, LoadKeyError> {
         match self.algorithm {
             KeyAlgorithm::X25519 => Err(LoadKeyError::Algorithm(X25519.to_string())),
-            KeyAlgorithm::MlKem(kem) => Err(LoadKeyError::Algorithm(kem.to_string())),
             KeyAlgorithm::Other(oid) => Err(LoadKeyError::Algorithm(oid)),
             _ => provider.key_loader().signing(self.pkcs8.as_bytes()),
         }
@@ -154,7 +153,6 @@ impl PrivateKey {
         match self.algorithm {
             KeyAlgorithm::RsaPss => Err(LoadKeyError::Algorithm(RSA_PSS.to_string())),
             KeyAlgorithm::Ed25519 => Err(LoadKeyError::Algorithm(ED25519.to_string())),
-            KeyAlgorithm::MlDsa(scheme) => Err(LoadKeyError::Algorithm(scheme.to_string())),
             KeyAlgorithm::Other(oid) => Err(LoadKeyError::Algorithm(oid)),
             _ => provider.key_loader().decrypting(self.pkcs8.as_bytes()),
         }

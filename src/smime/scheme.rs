@@ -1,5 +1,4 @@
-//! The names of signature schemes in a SignerInfo (RFC 3370 section 3, RFC 4056, RFC 5753, RFC 5754, RFC 8419, RFC
-//! 9882).
+//! The names of signature schemes in a SignerInfo (RFC 3370 section 3; RFC 4056, 5753, 5754, 8419, 9882).
 
 use bytes::Bytes;
 use const_oid::ObjectIdentifier;
