@@ -141,7 +141,10 @@ mod tests {
     fn keys_are_unwrapped_as_by_rustcrypto() {
         let (plain, fast) = both("worked/keys/bob-enc");
         assert_eq!((plain.public_key(), plain.rejection_secret()), (fast.public_key(), fast.rejection_secret()));
-        for transport in KeyTransport::ALL.into_iter().filter(|transport| !transport.is_agreement()) {
+        for transport in KeyTransport::ALL
+            .into_iter()
+            .filter(|transport| transport.is_oaep() || *transport == KeyTransport::RsaPkcs1v15)
+        {
             for len in [16, 24, 32] {
                 let request = UnwrapRequest::new(transport, wrapped(&*fast, transport, &vec![0xa5; len]));
                 let answers = [&plain, &fast].map(|key| key.unwrap_key(&request).unwrap().as_bytes().to_vec());
