@@ -19,6 +19,11 @@ pub(super) struct Whole<K, P: ?Sized> {
     pub(super) pieces: Box<P>,
 }
 
+/// Whether GCM may take so much under one nonce (SP 800-38D section 5.2.1.1): not every library counts its blocks.
+fn is_bounded(content: &[u8]) -> bool {
+    u64::try_from(content.len()).is_ok_and(|len| len <= (1 << 36) - 32)
+}
+
 impl<K: OneShot> ContentEncryptor for Whole<K, dyn ContentEncryptor> {
     fn block_len(&self) -> usize {
         self.pieces.block_len()
@@ -37,6 +42,9 @@ impl<K: OneShot> ContentEncryptor for Whole<K, dyn ContentEncryptor> {
     }
 
     fn seal(self: Box<Self>, content: &mut [u8]) -> Tag {
+        if !is_bounded(content) {
+            return self.pieces.seal(content);
+        }
         match self.aead.seal(self.nonce, &self.aad, content) {
             Some(tag) => tag.into(),
             None => {
@@ -64,7 +72,9 @@ impl<K: OneShot> ContentDecryptor for Whole<K, dyn ContentDecryptor> {
 
     fn open(self: Box<Self>, content: &mut [u8], tag: &[u8]) -> Result<(), TagMismatch> {
         // Shorter tags are rare (RFC 5084 section 3.2), and these libraries know none.
-        let Ok(tag) = tag.try_into() else { return self.pieces.open(content, tag) };
+        let Some(tag) = tag.try_into().ok().filter(|_| is_bounded(content)) else {
+            return self.pieces.open(content, tag);
+        };
         if self.aead.open(self.nonce, &self.aad, content, tag) { Ok(()) } else { Err(TagMismatch) }
     }
 }
