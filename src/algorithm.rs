@@ -13,8 +13,11 @@ use const_oid::ObjectIdentifier;
 pub use cipher::CipherAlgorithm;
 pub use pss::PssParameters;
 pub use signature::{EcCurve, SignatureFamily, SignatureScheme};
+pub(crate) use signature::{ML_DSA_65, ML_DSA_87};
 pub(crate) use transport::EC_PUBLIC_KEY;
 pub use transport::{EcdhGroup, KeyTransport};
+#[cfg(feature = "pq")]
+pub(crate) use transport::{ML_KEM_768, ML_KEM_1024};
 
 /// A message digest, as named by `micalg`, `Received-content-MIC` and CMS (RFC 5754, RFC 8551 section 3.5.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -65,8 +65,8 @@ impl Signing {
         self.leaf().map(|leaf| OwnCertificate { name: self.name.clone(), certificate: leaf.clone() })
     }
 
-    /// How this key signs with `digest`: the family follows from the key, and for RSA from the agreement. Ed25519 and
-    /// keys that are restricted to a digest bring their own.
+    /// How this key signs with `digest`: the family follows from the key, and for RSA from the agreement. Ed25519,
+    /// ML-DSA and keys that are restricted to a digest bring their own.
     pub(crate) fn scheme(&self, digest: DigestAlgorithm, rsa: RsaSignature) -> Result<SignatureScheme, SendError> {
         let leaf = self.leaf().ok_or(SetupError::NoSigningKey)?;
         let scheme = match (leaf.key_kind(), rsa) {
@@ -75,7 +75,9 @@ impl Signing {
             (KeyKind::Rsa { .. }, RsaSignature::Pss) | (KeyKind::RsaPss { .. }, _) => SignatureScheme::rsa_pss(digest),
             (KeyKind::Ec(_), _) => SignatureScheme::Ecdsa(digest),
             (KeyKind::Ed25519, _) => SignatureScheme::Ed25519,
-            (kind @ (KeyKind::X25519 | KeyKind::Other), _) => {
+            (KeyKind::MlDsa65, _) => SignatureScheme::MlDsa65,
+            (KeyKind::MlDsa87, _) => SignatureScheme::MlDsa87,
+            (kind @ (KeyKind::X25519 | KeyKind::Kem(_) | KeyKind::Other), _) => {
                 let subject = leaf.subject().to_owned();
                 return Err(SetupError::NotASigningKey { subject, key: kind.to_string() }.into());
             }

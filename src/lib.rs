@@ -79,6 +79,9 @@
 //! |---|---|---|
 //! | `rustcrypto` | yes | [`CryptoProvider::rustcrypto`]: the pure-Rust backend, and key files |
 //! | `serde` | yes | profiles, receipts, evidence and stored messages read and write themselves |
+//! | `graviola` | no | `CryptoProvider::graviola`: a faster backend without C compiler |
+//! | `aws-lc-rs` | no | `CryptoProvider::aws_lc_rs`: the fastest backend, which needs a C compiler |
+//! | `pq` | no | ML-KEM-768/1024 to encrypt, ML-DSA-65/87 to sign; the crates behind it have not been audited |
 //! | `legacy` | no | 3DES both ways, RC2 to read, SHA-224 and MD5 to verify: each only where a profile names it |
 //! | `pkcs12` | no | password-protected keys: PKCS#12 and encrypted PKCS#8, read and written |
 //! | `webpki` | no | chains of certificates that an authority issued to a partner by name |
@@ -86,7 +89,7 @@
 //! | `tls` | no | module `tls`: rustls configurations from a profile, and the reading of their certificate errors |
 //! | `cem` | no | module `cem`: certificate exchange messages (EDIINT CEM) |
 //! | `http-body` | no | [`OutboundStream`] as the body of an HTTP library that reads `http_body::Body` |
-//! | `full` | no | all of the above |
+//! | `full` | no | all of the above but `graviola`, `aws-lc-rs` and `pq` |
 //! | `internals` | no | wire readers made visible to the benches of the repository; no part of the public interface |
 
 #![forbid(unsafe_code)]

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::crypto::{AgreeRequest, DecryptingKey, KeyError, SecretBytes, SignRequest, SigningKey, UnwrapRequest};
+use crate::crypto::{
+    AgreeRequest, DecapsulateRequest, DecryptingKey, KeyError, SecretBytes, SignRequest, SigningKey, UnwrapRequest,
+};
 
 /// A computation that is done, or that waits for one private-key operation.
 ///
@@ -163,6 +165,13 @@ pub enum KeyRequest {
         /// Group and ephemeral public key.
         request: AgreeRequest,
     },
+    /// Decapsulate a secret; the answer is that secret.
+    Decapsulate {
+        /// The key that shall decapsulate.
+        key: Arc<dyn DecryptingKey>,
+        /// Mechanism and ciphertext.
+        request: DecapsulateRequest,
+    },
 }
 
 impl KeyRequest {
@@ -175,6 +184,7 @@ impl KeyRequest {
             Self::Sign { key, request } => key.sign(request),
             Self::Unwrap { key, request } => key.unwrap_key(request).map(|secret| secret.as_bytes().to_vec()),
             Self::Agree { key, request } => key.agree(request).map(|secret| secret.as_bytes().to_vec()),
+            Self::Decapsulate { key, request } => key.decapsulate(request).map(|secret| secret.as_bytes().to_vec()),
         }
     }
 }

@@ -6,9 +6,7 @@ mod support;
 
 use std::sync::Arc;
 
-use as2_protocol::crypto::{
-    AgreeRequest, DecryptingKey, KeyError, RemoteKey, SecretBytes, UnwrapRequest, X25519PrivateKey,
-};
+use as2_protocol::crypto::{AgreeRequest, DecryptingKey, KeyError, RemoteKey, SecretBytes, UnwrapRequest};
 use as2_protocol::*;
 use bytes::Bytes;
 use http::Request;
@@ -27,18 +25,14 @@ fn certificate(name: &str) -> Certificate {
 fn key(name: &str) -> Arc<dyn DecryptingKey> {
     let file = if matches!(name, "rsa" | "ec") { vectors("ber") } else { vectors("encryption/keys") };
     let pem = std::fs::read(file.join(format!("{name}.key"))).unwrap();
-    match name {
-        "rsa" => Arc::new(RsaPrivateKey::from_pkcs8_pem(&pem).unwrap()),
-        "x25519" => Arc::new(X25519PrivateKey::from_pkcs8_pem(&pem).unwrap()),
-        _ => Arc::new(EcPrivateKey::from_pkcs8_pem(&pem).unwrap()),
-    }
+    decrypting_key(&pem)
 }
 
 const KEYS: [&str; 5] = ["rsa", "ec", "p384", "p521", "x25519"];
 
 /// An identity with all keys that the files are encrypted to.
 fn us() -> Identity {
-    let builder = Identity::builder(CryptoProvider::rustcrypto());
+    let builder = Identity::builder(provider());
     KEYS.iter().fold(builder, |builder, name| builder.decrypting(certificate(name), key(name))).build().unwrap()
 }
 
@@ -221,7 +215,7 @@ fn transports_that_the_agreement_does_not_name_are_refused_before_the_key_is_ask
             self.0.rejection_secret()
         }
     }
-    let builder = KEYS.iter().fold(Identity::builder(CryptoProvider::rustcrypto()), |builder, name| {
+    let builder = KEYS.iter().fold(Identity::builder(provider()), |builder, name| {
         builder.decrypting(certificate(name), Arc::new(Untouchable(key(name))))
     });
     let us = builder.build().unwrap();
@@ -243,7 +237,7 @@ fn recipient(name: &str, change: impl FnOnce(&mut PartnerProfile)) -> Result<Par
     let mut profile = profile(ALICE, BOB);
     profile.send.sign = None;
     change(&mut profile);
-    let builder = Partner::builder(profile, CryptoProvider::rustcrypto());
+    let builder = Partner::builder(profile, provider());
     builder.encrypt_to(certificate(name)).verify_with(worked_certificate("bob-sign")).build()
 }
 
@@ -338,7 +332,7 @@ fn x12_several_recipients_and_a_copy_for_the_originator() {
     let mut terms = profile(ALICE, BOB);
     (terms.send.sign, terms.send.originator_copy) = (None, true);
     terms.send.key_transport = Some(KeyTransport::RsaOaepSha512);
-    let builder = Partner::builder(terms, CryptoProvider::rustcrypto()).encrypt_to(certificate("rsa"));
+    let builder = Partner::builder(terms, provider()).encrypt_to(certificate("rsa"));
     let further =
         ["p384", "x25519"].into_iter().fold(builder, |builder, name| builder.also_encrypt_to(certificate(name)));
     let partner = further.verify_with(worked_certificate("bob-sign")).build().unwrap();
@@ -356,11 +350,11 @@ fn x12_several_recipients_and_a_copy_for_the_originator() {
         ("p384", KeyTransport::EcdhSha384),
         ("x25519", KeyTransport::EcdhHkdfSha256),
     ] {
-        let us = Identity::builder(CryptoProvider::rustcrypto()).decrypting(certificate(name), key(name));
+        let us = Identity::builder(provider()).decrypting(certificate(name), key(name));
         assert_eq!(read(&us.build().unwrap()), transport, "{name}");
     }
     assert_eq!(read(&worked_identity("alice")), KeyTransport::RsaOaepSha512, "our own copy");
-    let nobody = Identity::builder(CryptoProvider::rustcrypto()).build().unwrap();
+    let nobody = Identity::builder(provider()).build().unwrap();
     let refused = MessageBuilder::new(&nobody, &partner).build(Payload::x12("ISA"), later()).unwrap_err();
     assert_eq!(refused, SendError::NoOriginatorCertificate);
 }
@@ -376,7 +370,7 @@ fn keys_far_away_agree_and_unwrap() {
         ("x25519", "py-x25519-hkdf-sha384-chacha20"),
     ] {
         let remote = Arc::new(RemoteKey::new("hsm", &certificate(name), [7; 32]));
-        let us = Identity::builder(CryptoProvider::rustcrypto()).decrypting(certificate(name), remote).build().unwrap();
+        let us = Identity::builder(provider()).decrypting(certificate(name), remote).build().unwrap();
         let partner = alice();
         let mut step = message(file(&format!("{cms}.der"))).open_steps(&us, Some(&partner), now());
         let mut asked = 0;

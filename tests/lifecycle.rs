@@ -24,7 +24,7 @@ fn a_signed_and_encrypted_order_is_delivered_with_proof() {
                 assert_eq!(evidence.proof(), Some(Proof::Signed));
                 let json = serde_json::to_string(evidence.record()).unwrap();
                 let record: EvidenceRecord = serde_json::from_str(&json).unwrap();
-                record.verify(&CryptoProvider::rustcrypto()).unwrap();
+                record.verify(&provider()).unwrap();
             }
             other => panic!("{other:?}"),
         },

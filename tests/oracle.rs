@@ -9,7 +9,7 @@ use support::keys::fast_identity;
 use support::seen::Seen;
 use support::*;
 
-use as2_protocol::crypto::{DecryptingKey, UnwrapRequest};
+use as2_protocol::crypto::UnwrapRequest;
 use as2_protocol::*;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -254,8 +254,8 @@ fn embedded_certificates_are_skipped_whatever_is_in_them() {
 /// Content-encryption keys, wrapped in every wrong way.
 fn wrong_keys(target: &Target) -> Vec<Vec<u8>> {
     let original = target.wrapped_key();
-    let key = worked_key("bob-enc");
-    let public = DecryptingKey::public_key(&*key);
+    let key = decrypting_key(&worked("keys/bob-enc.key"));
+    let public = key.public_key();
     let mut wrong: Vec<Vec<u8>> = (0..original.len())
         .map(|place| {
             let mut changed = original.clone();
@@ -265,7 +265,7 @@ fn wrong_keys(target: &Target) -> Vec<Vec<u8>> {
         .collect();
     wrong.extend([vec![0; 256], vec![0xff; 256], vec![1], Vec::new(), original[1..].to_vec()]);
     wrong.extend([[&[0][..], &original].concat(), [&original[..], &[0]].concat(), vec![7; 4096]]);
-    let provider = CryptoProvider::rustcrypto();
+    let provider = support::provider();
     // Good padding, keys of every other length; and one of the right length that is another key.
     wrong.extend((0..64).chain([128, 245]).map(|length| {
         let key = vec![0xc3; length];
@@ -306,9 +306,9 @@ fn raw_rsa(spki_der: &[u8], block: &[u8]) -> Vec<u8> {
 
 #[test]
 fn the_wrong_keys_are_wrong_by_their_padding_alone() {
-    let key = worked_key("bob-enc");
+    let key = decrypting_key(&worked("keys/bob-enc.key"));
     let unwrap = |block: &[u8]| {
-        let wrapped = raw_rsa(DecryptingKey::public_key(&*key), block);
+        let wrapped = raw_rsa(key.public_key(), block);
         key.unwrap_key(&UnwrapRequest::new(KeyTransport::RsaPkcs1v15, wrapped)).map(|key| key.as_bytes().to_vec())
     };
     let good = [&[0, 2][..], &[0xa5; 221], &[0], &[0x77; 32]].concat();

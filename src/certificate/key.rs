@@ -1,9 +1,9 @@
-//! What kind of public key a certificate holds (RFC 3279, RFC 4055, RFC 5480, RFC 8410).
+//! What kind of public key a certificate holds (RFC 3279, RFC 4055, RFC 5480, RFC 8410, RFC 9881, RFC 9935).
 
 use const_oid::ObjectIdentifier;
 
 use super::der::{Element, Reader, tag};
-use crate::algorithm::{EcCurve, PssParameters, SignatureScheme};
+use crate::algorithm::{EcCurve, KeyTransport, ML_DSA_65, ML_DSA_87, PssParameters, SignatureScheme};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
@@ -24,6 +24,12 @@ pub(crate) enum KeyKind {
     Ed25519,
     /// A key for X25519 key agreement.
     X25519,
+    /// A key for ML-DSA-65 signatures.
+    MlDsa65,
+    /// A key for ML-DSA-87 signatures.
+    MlDsa87,
+    /// A key for this key encapsulation mechanism.
+    Kem(KeyTransport),
     /// Another algorithm or curve, or a key that cannot be read.
     Other,
 }
@@ -53,7 +59,9 @@ impl KeyKind {
             }
             ED25519 => Self::Ed25519,
             X25519 => Self::X25519,
-            _ => return None,
+            ML_DSA_65 => Self::MlDsa65,
+            ML_DSA_87 => Self::MlDsa87,
+            other => Self::Kem(KeyTransport::encapsulation(&other)?),
         })
     }
 
@@ -70,7 +78,9 @@ impl KeyKind {
         match (self, scheme) {
             (Self::Rsa { .. }, SignatureScheme::RsaPkcs1v15(_) | SignatureScheme::RsaPss(_))
             | (Self::Ec(_), SignatureScheme::Ecdsa(_))
-            | (Self::Ed25519, SignatureScheme::Ed25519) => true,
+            | (Self::Ed25519, SignatureScheme::Ed25519)
+            | (Self::MlDsa65, SignatureScheme::MlDsa65)
+            | (Self::MlDsa87, SignatureScheme::MlDsa87) => true,
             (Self::RsaPss { restriction, .. }, SignatureScheme::RsaPss(used)) => {
                 restriction.is_none_or(|restriction| restriction.permit(used))
             }
@@ -87,6 +97,9 @@ impl std::fmt::Display for KeyKind {
             Self::Ec(curve) => write!(f, "EC on {curve}"),
             Self::Ed25519 => f.write_str("Ed25519"),
             Self::X25519 => f.write_str("X25519"),
+            Self::MlDsa65 => f.write_str("ML-DSA-65"),
+            Self::MlDsa87 => f.write_str("ML-DSA-87"),
+            Self::Kem(kem) => f.write_str(&kem.name().to_uppercase()),
             Self::Other => f.write_str("of an unknown algorithm"),
         }
     }

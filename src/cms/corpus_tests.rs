@@ -193,7 +193,7 @@ fn u07_content_in_ciphers_of_the_past_is_bounded() {
 fn x16_gcm_has_no_place_in_enveloped_data_nor_cbc_in_auth_enveloped_data() {
     let (pair, content) = (corpus_rsa(), [0; 32]);
     let algorithm = AlgorithmIdentifier { oid: oid::RSA_ENCRYPTION, parameters: null() };
-    let recipients = [Recipient::KeyTransport { rid: pair.rid(), algorithm, encrypted_key: vec![1; 256] }];
+    let recipients = [Recipient::Transport { rid: pair.rid(), algorithm, encrypted_key: vec![1; 256] }];
     let us = decrypting(std::slice::from_ref(&pair));
     let error = |octets: Vec<u8>| open(read(octets).0, &us).unwrap_err();
     let named = |text: &str| ReceiveError::UnsupportedAlgorithm { what: CONTENT_ENCRYPTION, algorithm: text.into() };

@@ -105,7 +105,7 @@ fn content_algorithm(structure: &Structure, depth: usize) -> Result<AlgorithmIde
 /// The shell of an EnvelopedData around its content; nothing follows that.
 pub(crate) fn enveloped(recipients: &[Recipient<'_>], algorithm: &AlgorithmIdentifier) -> Nest {
     // RFC 5652 section 6.1: 0 if every recipient is named by issuer and serial number, and the key encrypted for it.
-    let version = if recipients.iter().all(Recipient::is_plain) { 0 } else { 2 };
+    let version = recipients.iter().map(Recipient::version).max().unwrap_or(0);
     envelope(&oid::ENVELOPED_DATA, version, recipients, algorithm, 0)
 }
 

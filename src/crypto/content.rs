@@ -145,8 +145,7 @@ pub(crate) fn decrypt_in_place(
 ) -> Finished {
     let block = decryptor.block_len().max(1);
     if block == 1 {
-        decryptor.update(buffer);
-        let good = decryptor.finish(tag).is_ok();
+        let good = decryptor.open(buffer, tag).is_ok();
         if !good {
             buffer.as_mut().zeroize();
             buffer.clear();

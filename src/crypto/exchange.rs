@@ -1,4 +1,4 @@
-//! What keys are asked so that a content-encryption key comes out: parameters of RSAES-OAEP, and key agreement.
+//! What keys are asked so that a content-encryption key comes out: parameters of RSAES-OAEP, agreement, encapsulation.
 
 use bytes::Bytes;
 use const_oid::ObjectIdentifier;
@@ -78,6 +78,43 @@ impl Agreement {
     }
 }
 
+/// What a [`DecryptingKey`](super::DecryptingKey) is asked to decapsulate (RFC 9629).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DecapsulateRequest {
+    /// The key encapsulation mechanism: ML-KEM-768 or ML-KEM-1024.
+    pub kem: KeyTransport,
+    /// The ciphertext, `kemct` of the KEMRecipientInfo. Where the request comes from an opened message, it has the length
+    /// that the mechanism wants.
+    pub ciphertext: Bytes,
+}
+
+impl DecapsulateRequest {
+    /// A request for one shared secret.
+    #[must_use]
+    pub fn new(kem: KeyTransport, ciphertext: impl Into<Bytes>) -> Self {
+        Self { kem, ciphertext: ciphertext.into() }
+    }
+}
+
+/// A secret, and its encapsulation for a recipient.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Encapsulation {
+    /// What travels to the recipient.
+    pub ciphertext: Vec<u8>,
+    /// What both share then.
+    pub secret: SecretBytes,
+}
+
+impl Encapsulation {
+    /// The outcome of an encapsulation.
+    #[must_use]
+    pub fn new(ciphertext: Vec<u8>, secret: SecretBytes) -> Self {
+        Self { ciphertext, secret }
+    }
+}
+
 /// The DER of a public key in a group.
 pub(crate) fn spki_der(group: EcdhGroup, public_key: &[u8]) -> Vec<u8> {
     // Nothing of this has a length that DER could not write.
@@ -109,10 +146,13 @@ pub(crate) fn ecdh_key(spki_der: &[u8]) -> Option<(EcdhGroup, &[u8])> {
 pub(crate) fn transport_to(certificate: &Certificate, wanted: Option<KeyTransport>) -> Option<KeyTransport> {
     let usual = match certificate.key_kind() {
         KeyKind::Rsa { .. } => KeyTransport::RsaPkcs1v15,
+        KeyKind::Kem(kem) => kem,
         _ => ecdh_key(certificate.spki_der())?.0.usual_scheme(),
     };
     match wanted {
         None => Some(usual),
+        // Of key encapsulation the key has one kind alone.
+        Some(wanted) if wanted.is_encapsulation() || usual.is_encapsulation() => (wanted == usual).then_some(wanted),
         Some(wanted) => (wanted.is_agreement() == usual.is_agreement()).then_some(wanted),
     }
 }

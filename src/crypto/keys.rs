@@ -6,7 +6,7 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::DigestValue;
-use super::exchange::{AgreeRequest, OaepParameters, ecdh_key};
+use super::exchange::{AgreeRequest, DecapsulateRequest, OaepParameters, ecdh_key};
 use crate::algorithm::{DigestAlgorithm, KeyTransport, SignatureScheme};
 use crate::certificate::{Certificate, KeyKind};
 
@@ -33,7 +33,8 @@ pub trait SigningKey: Send + Sync + fmt::Debug {
     fn sign(&self, request: &SignRequest) -> Result<Vec<u8>, KeyError>;
 }
 
-/// A private key that opens envelopes: it unwraps content-encryption keys (RSA), or agrees on what unwraps them (ECDH).
+/// A private key that opens envelopes: it unwraps content-encryption keys (RSA), agrees on what unwraps them (ECDH),
+/// or decapsulates it (ML-KEM).
 pub trait DecryptingKey: Send + Sync + fmt::Debug {
     /// The public half, a DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
     fn public_key(&self) -> &[u8];
@@ -56,6 +57,18 @@ pub trait DecryptingKey: Send + Sync + fmt::Debug {
     /// [`KeyError::Rejected`] if the ephemeral key is none of the group or leads to a secret of zeros,
     /// [`KeyError::Unsupported`] for another group; else those of [`unwrap_key`](Self::unwrap_key).
     fn agree(&self, request: &AgreeRequest) -> Result<SecretBytes, KeyError> {
+        let _ = request;
+        Err(KeyError::Unsupported)
+    }
+
+    /// Decapsulates a secret that a sender made for this key (RFC 9629).
+    ///
+    /// The default is that of a key of another kind.
+    ///
+    /// # Errors
+    /// [`KeyError::Rejected`] if the ciphertext has the wrong length, [`KeyError::Unsupported`] for another mechanism; else
+    /// those of [`unwrap_key`](Self::unwrap_key).
+    fn decapsulate(&self, request: &DecapsulateRequest) -> Result<SecretBytes, KeyError> {
         let _ = request;
         Err(KeyError::Unsupported)
     }
@@ -288,13 +301,18 @@ impl DecryptingKey for RemoteKey {
     }
 
     fn unwrap_key(&self, request: &UnwrapRequest) -> Result<SecretBytes, KeyError> {
-        let fits = matches!(self.kind, KeyKind::Rsa { .. }) && !request.transport.is_agreement();
+        let rsa = !request.transport.is_agreement() && !request.transport.is_encapsulation();
+        let fits = rsa && matches!(self.kind, KeyKind::Rsa { .. });
         Err(if fits { KeyError::Deferred } else { KeyError::Unsupported })
     }
 
     fn agree(&self, request: &AgreeRequest) -> Result<SecretBytes, KeyError> {
         let group = ecdh_key(&self.public_key).map(|(group, _)| group);
         Err(if group == Some(request.group) { KeyError::Deferred } else { KeyError::Unsupported })
+    }
+
+    fn decapsulate(&self, request: &DecapsulateRequest) -> Result<SecretBytes, KeyError> {
+        Err(if self.kind == KeyKind::Kem(request.kem) { KeyError::Deferred } else { KeyError::Unsupported })
     }
 
     fn rejection_secret(&self) -> &[u8] {
@@ -310,10 +328,11 @@ pub(crate) fn schemes_of(kind: KeyKind) -> Vec<SignatureScheme> {
         _ => None,
     };
     let pkcs1v15 = strong.into_iter().chain([DigestAlgorithm::Sha1]).map(SignatureScheme::RsaPkcs1v15);
-    let all = pkcs1v15
-        .chain(strong.map(SignatureScheme::rsa_pss))
-        .chain(strong.map(SignatureScheme::Ecdsa))
-        .chain([SignatureScheme::Ed25519]);
+    let all = pkcs1v15.chain(strong.map(SignatureScheme::rsa_pss)).chain(strong.map(SignatureScheme::Ecdsa)).chain([
+        SignatureScheme::Ed25519,
+        SignatureScheme::MlDsa65,
+        SignatureScheme::MlDsa87,
+    ]);
     let usual = all.filter(|scheme| kind.permits(*scheme) && Some(*scheme) != own);
     own.into_iter().filter(|scheme| scheme.digest().is_strong()).chain(usual).collect()
 }
@@ -325,6 +344,7 @@ pub(crate) fn signature_len(kind: KeyKind, scheme: SignatureScheme) -> Option<us
             kind.rsa_bits().map(|bits| bits.div_ceil(8))
         }
         (true, SignatureScheme::Ed25519) => Some(64),
+        (true, SignatureScheme::MlDsa65 | SignatureScheme::MlDsa87) => scheme.ml_dsa_signature_len(),
         _ => None,
     }
 }

@@ -1,31 +1,45 @@
 //! The crypto seam: what the protocol asks of a cryptographic backend, as object-safe traits.
 //!
 //! [`CryptoProvider`] bundles one implementation of each trait. [`CryptoProvider::rustcrypto`] (feature
-//! `rustcrypto`, on by default) is in pure Rust; every part can be put in place of it alone. Private keys are
-//! no part of a provider: they implement [`SigningKey`] and [`DecryptingKey`] wherever they live.
+//! `rustcrypto`, on by default) is in pure Rust; `CryptoProvider::graviola` and `CryptoProvider::aws_lc_rs`, behind
+//! features of those names, are faster at some of it; every part can be put in place alone. Private keys are no part of
+//! a provider: they implement [`SigningKey`] and [`DecryptingKey`] wherever they live, and a provider only tells how
+//! those of files are loaded.
 //!
 //! Backends hold mechanism only. Which digests, ciphers and key sizes are good enough is decided above the seam.
+#[cfg(feature = "aws-lc-rs")]
+mod aws_lc_rs;
 pub(crate) mod content;
 pub(crate) mod exchange;
+#[cfg(feature = "graviola")]
+mod graviola;
 mod keys;
+#[cfg(feature = "rustcrypto")]
+mod loader;
 #[cfg(feature = "rustcrypto")]
 mod rustcrypto;
 mod value;
+#[cfg(any(feature = "aws-lc-rs", feature = "graviola"))]
+mod whole;
 mod wrapper;
 
 use std::fmt;
 use std::sync::Arc;
 
-pub use exchange::{AgreeRequest, Agreement, OaepParameters};
+pub use exchange::{AgreeRequest, Agreement, DecapsulateRequest, Encapsulation, OaepParameters};
 pub use keys::{DecryptingKey, KeyError, RemoteKey, SecretBytes, SignRequest, SigningKey, UnwrapRequest};
 #[cfg(feature = "rustcrypto")]
 pub(crate) use keys::{schemes_of, signature_len};
+#[cfg(feature = "rustcrypto")]
+pub use loader::KeyLoader;
 #[cfg(feature = "renewal")]
 pub(crate) use rustcrypto::generate;
 #[cfg(feature = "pkcs12")]
 pub(crate) use rustcrypto::password;
 #[cfg(feature = "rustcrypto")]
 pub use rustcrypto::{EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, X25519PrivateKey};
+#[cfg(feature = "pq")]
+pub use rustcrypto::{MlDsaPrivateKey, MlKemPrivateKey};
 pub use value::{DigestValue, Tag};
 pub use wrapper::{KeyWrap, KeyWrapper};
 
@@ -57,6 +71,8 @@ pub struct CryptoProvider {
     verifiers: Arc<dyn VerifierProvider>,
     key_wrapping: Arc<dyn KeyWrapper>,
     random: Arc<dyn SecureRandom>,
+    #[cfg(feature = "rustcrypto")]
+    key_loader: Arc<dyn KeyLoader>,
 }
 
 impl CryptoProvider {
@@ -69,7 +85,15 @@ impl CryptoProvider {
         key_wrapping: Arc<dyn KeyWrapper>,
         random: Arc<dyn SecureRandom>,
     ) -> Self {
-        Self { digests, ciphers, verifiers, key_wrapping, random }
+        Self {
+            digests,
+            ciphers,
+            verifiers,
+            key_wrapping,
+            random,
+            #[cfg(feature = "rustcrypto")]
+            key_loader: Arc::new(rustcrypto::Loader),
+        }
     }
 
     /// The backend over the RustCrypto crates and the random numbers of the operating system.
@@ -77,6 +101,23 @@ impl CryptoProvider {
     #[must_use]
     pub fn rustcrypto() -> Self {
         rustcrypto::provider()
+    }
+
+    /// The backend over graviola, in Rust and assembly for x86_64 and aarch64: signatures of RSA, P-256 and P-384 keys,
+    /// and AES-GCM. All else, and all of it on a processor that graviola does not run on, is done as by
+    /// [`rustcrypto`](Self::rustcrypto).
+    #[cfg(feature = "graviola")]
+    #[must_use]
+    pub fn graviola() -> Self {
+        graviola::provider()
+    }
+
+    /// The backend over AWS-LC: signatures, the unwrapping of keys with RSA, ECDH, and AES-GCM. All else is done as by
+    /// [`rustcrypto`](Self::rustcrypto).
+    #[cfg(feature = "aws-lc-rs")]
+    #[must_use]
+    pub fn aws_lc_rs() -> Self {
+        aws_lc_rs::provider()
     }
 
     /// Replaces the digests.
@@ -109,6 +150,13 @@ impl CryptoProvider {
         Self { random, ..self }
     }
 
+    /// Replaces how private keys of files are loaded.
+    #[cfg(feature = "rustcrypto")]
+    #[must_use]
+    pub fn with_key_loader(self, key_loader: Arc<dyn KeyLoader>) -> Self {
+        Self { key_loader, ..self }
+    }
+
     /// The digests.
     #[must_use]
     pub fn digests(&self) -> &Arc<dyn DigestProvider> {
@@ -139,6 +187,13 @@ impl CryptoProvider {
         &self.random
     }
 
+    /// How private keys of files are loaded.
+    #[cfg(feature = "rustcrypto")]
+    #[must_use]
+    pub fn key_loader(&self) -> &Arc<dyn KeyLoader> {
+        &self.key_loader
+    }
+
     /// Starts a digest.
     pub(crate) fn start_digest(&self, algorithm: DigestAlgorithm) -> Result<Box<dyn DigestContext>, CryptoError> {
         self.digests.start(algorithm).ok_or(CryptoError::Unsupported)
@@ -162,6 +217,10 @@ impl CryptoProvider {
         key: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
         self.key_wrapping.wrap(transport, spki_der, key, &*self.random)
+    }
+
+    pub(crate) fn encapsulate(&self, kem: KeyTransport, spki_der: &[u8]) -> Result<Encapsulation, CryptoError> {
+        self.key_wrapping.encapsulate(kem, spki_der, &*self.random)
     }
 
     pub(crate) fn agree(&self, group: EcdhGroup, public_key: &[u8]) -> Result<Agreement, CryptoError> {
@@ -280,6 +339,15 @@ pub trait ContentDecryptor: Send + Sync {
     /// # Errors
     /// [`TagMismatch`] if the content is not what was encrypted under this key.
     fn finish(self: Box<Self>, tag: &[u8]) -> Result<(), TagMismatch>;
+
+    /// Decrypts all of the content in place at once, and ends.
+    ///
+    /// # Errors
+    /// [`TagMismatch`] as of [`finish`](Self::finish).
+    fn open(mut self: Box<Self>, content: &mut [u8], tag: &[u8]) -> Result<(), TagMismatch> {
+        self.update(content);
+        self.finish(tag)
+    }
 }
 
 /// The tag does not fit the content. It carries no reason on purpose.

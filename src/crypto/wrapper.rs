@@ -4,7 +4,7 @@ use const_oid::ObjectIdentifier;
 
 #[cfg(doc)]
 use super::OaepParameters;
-use super::exchange::Agreement;
+use super::exchange::{Agreement, Encapsulation};
 use super::{CryptoError, SecretBytes, SecureRandom};
 use crate::algorithm::{EcdhGroup, KeyTransport};
 
@@ -46,8 +46,23 @@ pub trait KeyWrapper: Send + Sync {
         Err(CryptoError::Unsupported)
     }
 
+    /// Makes a secret and encapsulates it with `kem` for the holder of `spki_der`, a SubjectPublicKeyInfo.
+    ///
+    /// # Errors
+    /// [`CryptoError::Unsupported`] (the default) if the mechanism is not provided, [`CryptoError::InvalidKey`] if the
+    /// public key is not one of it.
+    fn encapsulate(
+        &self,
+        kem: KeyTransport,
+        spki_der: &[u8],
+        random: &dyn SecureRandom,
+    ) -> Result<Encapsulation, CryptoError> {
+        let _ = (kem, spki_der, random);
+        Err(CryptoError::Unsupported)
+    }
+
     /// Derives `len` octets from a shared secret with the key derivation of `scheme`: that of ANSI X9.63 (SEC 1 section
-    /// 3.6.1), or HKDF without salt (RFC 8418 section 2.2).
+    /// 3.6.1), or HKDF without salt (RFC 8418 section 2.2, RFC 9936 section 2.2.1).
     ///
     /// # Errors
     /// [`CryptoError::Unsupported`] (the default) if the scheme is not provided.

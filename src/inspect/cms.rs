@@ -115,6 +115,7 @@ fn envelope(
             .recipients
             .iter()
             .fold(found, |found, (rid, key)| named(inspector, found, rid, &agreement.algorithm, key)),
+        RecipientInfo::KeyEncapsulation(sent) => named(inspector, found, &sent.rid, &sent.kem, &sent.encrypted_key),
         RecipientInfo::Other { .. } => found.fact("recipient", format!("{recipient:?}")),
     })
 }

@@ -9,14 +9,16 @@ use zeroize::Zeroizing;
 use super::certificates::armor;
 use super::integer::{encode, significant, small};
 use super::{DEPTH, KeyStore, KeyStoreError};
-use crate::algorithm::EcCurve;
+use crate::algorithm::{EcCurve, KeyTransport, SignatureScheme};
+#[cfg(feature = "pq")]
+use crate::algorithm::{ML_DSA_65, ML_DSA_87, ML_KEM_768, ML_KEM_1024};
 use crate::certificate::Certificate;
 use crate::cms::ber::{self, Cursor, Element};
 use crate::cms::write::{integer, oid as write_oid, tlv};
 use crate::cms::{Error, oid, read_oid};
 use crate::crypto::{
-    DecryptingKey, EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, SecretBytes, SigningKey,
-    X25519PrivateKey,
+    CryptoProvider, DecryptingKey, EcPrivateKey, Ed25519PrivateKey, LoadKeyError, RsaPrivateKey, SecretBytes,
+    SigningKey, X25519PrivateKey,
 };
 use crate::identity::same_key;
 
@@ -60,6 +62,10 @@ pub enum KeyAlgorithm {
     Ed25519,
     /// X25519 key agreement.
     X25519,
+    /// ML-DSA-65 or ML-DSA-87 signatures, with feature `pq`.
+    MlDsa(SignatureScheme),
+    /// ML-KEM-768 or ML-KEM-1024 key encapsulation, with feature `pq`.
+    MlKem(KeyTransport),
     /// Another algorithm or curve, by its object identifier.
     Other(String),
 }
@@ -74,6 +80,8 @@ impl fmt::Display for KeyAlgorithm {
             Self::P521 => f.write_str("EC P-521"),
             Self::Ed25519 => f.write_str("Ed25519"),
             Self::X25519 => f.write_str("X25519"),
+            Self::MlDsa(scheme) => f.write_str(&scheme.to_string().to_uppercase()),
+            Self::MlKem(kem) => f.write_str(&kem.name().to_uppercase()),
             Self::Other(oid) => f.write_str(oid),
         }
     }
@@ -107,39 +115,47 @@ impl PrivateKey {
         self.public_key.as_deref().is_some_and(|public_key| same_key(public_key, certificate.spki_der()))
     }
 
-    /// The key as one that signs.
+    /// The key as one that signs, as [`into_signing_with`](Self::into_signing_with) of
+    /// [`CryptoProvider::rustcrypto`].
     ///
     /// # Errors
     /// [`LoadKeyError`] if it is of an algorithm that this crate does not sign with, or of an unusable size.
     pub fn into_signing(self) -> Result<Arc<dyn SigningKey>, LoadKeyError> {
-        let der = self.pkcs8.as_bytes();
-        Ok(match self.algorithm {
-            KeyAlgorithm::P256 | KeyAlgorithm::P384 | KeyAlgorithm::P521 => {
-                Arc::new(EcPrivateKey::from_pkcs8_der(der)?)
-            }
-            KeyAlgorithm::Ed25519 => Arc::new(Ed25519PrivateKey::from_pkcs8_der(der)?),
-            KeyAlgorithm::Rsa { .. } | KeyAlgorithm::RsaPss => Arc::new(RsaPrivateKey::from_pkcs8_der(der)?),
-            KeyAlgorithm::X25519 => return Err(LoadKeyError::Algorithm(X25519.to_string())),
-            KeyAlgorithm::Other(oid) => return Err(LoadKeyError::Algorithm(oid)),
-        })
+        self.into_signing_with(&CryptoProvider::rustcrypto())
     }
 
-    /// The key as one that decrypts.
+    /// The key as one that signs with the backend of a provider.
+    ///
+    /// # Errors
+    /// [`LoadKeyError`] if it is of an algorithm that the backend does not sign with, or of an unusable size.
+    pub fn into_signing_with(self, provider: &CryptoProvider) -> Result<Arc<dyn SigningKey>, LoadKeyError> {
+        match self.algorithm {
+            KeyAlgorithm::X25519 => Err(LoadKeyError::Algorithm(X25519.to_string())),
+            KeyAlgorithm::Other(oid) => Err(LoadKeyError::Algorithm(oid)),
+            _ => provider.key_loader().signing(self.pkcs8.as_bytes()),
+        }
+    }
+
+    /// The key as one that decrypts, as [`into_decrypting_with`](Self::into_decrypting_with) of
+    /// [`CryptoProvider::rustcrypto`].
     ///
     /// # Errors
     /// [`LoadKeyError`] if it is of an algorithm that this crate does not decrypt with, or of an unusable size.
     pub fn into_decrypting(self) -> Result<Arc<dyn DecryptingKey>, LoadKeyError> {
-        let der = self.pkcs8.as_bytes();
-        Ok(match self.algorithm {
-            KeyAlgorithm::Rsa { .. } => Arc::new(RsaPrivateKey::from_pkcs8_der(der)?),
-            KeyAlgorithm::P256 | KeyAlgorithm::P384 | KeyAlgorithm::P521 => {
-                Arc::new(EcPrivateKey::from_pkcs8_der(der)?)
-            }
-            KeyAlgorithm::X25519 => Arc::new(X25519PrivateKey::from_pkcs8_der(der)?),
-            KeyAlgorithm::RsaPss => return Err(LoadKeyError::Algorithm(RSA_PSS.to_string())),
-            KeyAlgorithm::Ed25519 => return Err(LoadKeyError::Algorithm(ED25519.to_string())),
-            KeyAlgorithm::Other(oid) => return Err(LoadKeyError::Algorithm(oid)),
-        })
+        self.into_decrypting_with(&CryptoProvider::rustcrypto())
+    }
+
+    /// The key as one that decrypts with the backend of a provider.
+    ///
+    /// # Errors
+    /// [`LoadKeyError`] if it is of an algorithm that the backend does not decrypt with, or of an unusable size.
+    pub fn into_decrypting_with(self, provider: &CryptoProvider) -> Result<Arc<dyn DecryptingKey>, LoadKeyError> {
+        match self.algorithm {
+            KeyAlgorithm::RsaPss => Err(LoadKeyError::Algorithm(RSA_PSS.to_string())),
+            KeyAlgorithm::Ed25519 => Err(LoadKeyError::Algorithm(ED25519.to_string())),
+            KeyAlgorithm::Other(oid) => Err(LoadKeyError::Algorithm(oid)),
+            _ => provider.key_loader().decrypting(self.pkcs8.as_bytes()),
+        }
     }
 
     /// The key as PKCS #8 (RFC 5208) in DER, not encrypted.
@@ -204,6 +220,8 @@ fn pkcs8(content: &[u8]) -> Result<PrivateKey, KeyStoreError> {
             Some(curve) if curve.tag == ber::OID => sec1(sequence(&private)?, Some(curve.content)),
             _ => Ok(other(KeyAlgorithm::Other(EC_PUBLIC_KEY.to_string()), content, None)),
         },
+        #[cfg(feature = "pq")]
+        ML_DSA_65 | ML_DSA_87 | ML_KEM_768 | ML_KEM_1024 => seeded(algorithm_oid, &private),
         ED25519 => edwards(KeyAlgorithm::Ed25519, ED25519, &private),
         X25519 => edwards(KeyAlgorithm::X25519, X25519, &private),
         known => {
@@ -341,6 +359,31 @@ fn edwards(kind: KeyAlgorithm, oid: ObjectIdentifier, private: &[u8]) -> Result<
         }
         _ => X25519PrivateKey::from_pkcs8_der(key.pkcs8.as_bytes()).map_err(|_| SIZE)?.public_key().to_vec(),
     });
+    Ok(key)
+}
+
+/// Keys of ML-DSA and ML-KEM: as they stand, so that a seed stays a seed.
+#[cfg(feature = "pq")]
+fn seeded(oid: ObjectIdentifier, private: &[u8]) -> Result<PrivateKey, KeyStoreError> {
+    use crate::crypto::{MlDsaPrivateKey, MlKemPrivateKey};
+    let kind = match oid {
+        ML_DSA_65 => KeyAlgorithm::MlDsa(SignatureScheme::MlDsa65),
+        ML_DSA_87 => KeyAlgorithm::MlDsa(SignatureScheme::MlDsa87),
+        ML_KEM_768 => KeyAlgorithm::MlKem(KeyTransport::MlKem768),
+        _ => KeyAlgorithm::MlKem(KeyTransport::MlKem1024),
+    };
+    let mut key = wrapped(kind, &tlv(ber::SEQUENCE, &[&write_oid(&oid)]), private, Vec::new());
+    let der = key.pkcs8.as_bytes();
+    let public_key = match key.algorithm {
+        KeyAlgorithm::MlDsa(_) => MlDsaPrivateKey::from_pkcs8_der(der).map(|key| key.public_key().to_vec()),
+        _ => MlKemPrivateKey::from_pkcs8_der(der).map(|key| key.public_key().to_vec()),
+    };
+    key.public_key = match public_key {
+        Ok(public_key) => Some(public_key),
+        // Recognised, listed, and refused where it is to be used.
+        Err(LoadKeyError::NoSeed) => None,
+        Err(_) => return Err(KeyStoreError::Key("the seed of the key, or its expanded key")),
+    };
     Ok(key)
 }
 

@@ -86,7 +86,7 @@ pub(super) fn contradictions(inner: &Inner) -> Vec<Contradiction> {
             transport_to(certificate, None).is_some(),
             "send.encrypt",
             &format!(
-                "the certificate of {} to encrypt to does not hold an RSA, EC or X25519 key",
+                "the certificate of {} to encrypt to does not hold an RSA, EC, X25519 or ML-KEM key",
                 certificate.subject()
             ),
             "ask the partner for another one",
@@ -100,8 +100,28 @@ pub(super) fn contradictions(inner: &Inner) -> Vec<Contradiction> {
             "leave it out: what suits the key is chosen",
         );
     }
+    check_encapsulation(inner, &mut claim);
     check_ciphers(inner, &mut claim);
     found
+}
+
+/// Key encapsulation that the provider lacks: it needs a feature.
+fn check_encapsulation(inner: &Inner, claim: &mut impl FnMut(bool, &str, &str, &str)) {
+    for certificate in inner.recipients() {
+        let Some(kem) = transport_to(certificate, None).filter(|transport| transport.is_encapsulation()) else {
+            continue;
+        };
+        let tried = inner.provider.encapsulate(kem, certificate.spki_der());
+        claim(
+            tried.err() != Some(CryptoError::Unsupported),
+            "send.encrypt",
+            &format!(
+                "the crypto provider does not encrypt with {kem}, for which the key of {} is",
+                certificate.subject()
+            ),
+            "switch on the feature `pq`, or ask the partner for another certificate",
+        );
+    }
 }
 
 /// Ciphers that the provider lacks: those of the past need a feature.

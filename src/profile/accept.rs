@@ -18,12 +18,12 @@ pub struct AcceptTerms {
     /// MD5, are read only where they are named here.
     pub digests: Vec<DigestAlgorithm>,
     /// Families of signatures accepted. Default all, since none of them is weak: RSA with PKCS#1 v1.5 and with PSS,
-    /// ECDSA, Ed25519.
+    /// ECDSA, Ed25519, and with feature `pq` ML-DSA.
     pub signatures: Vec<SignatureFamily>,
     /// Ciphers accepted; checked before the private key is used. Default every AES mode and ChaCha20-Poly1305; those of
     /// the past (3DES, RC2) must be named.
     pub ciphers: Vec<CipherAlgorithm>,
-    /// Key transports and agreements accepted; checked before the private key is used. Default all: the sender had to
+    /// Key transports, agreements and encapsulations accepted; checked before the private key is used. Default all: the sender had to
     /// know our certificate, and its key decides what he can use.
     pub key_transports: Vec<KeyTransport>,
     /// Which form of the content a signature may cover. Default [`SignedForm::Tolerant`]: products sign the CRLF form

@@ -22,7 +22,8 @@ pub struct SendTerms {
     #[cfg_attr(feature = "serde", serde(with = "or_none"))]
     pub encrypt: Option<CipherAlgorithm>,
     /// How the content-encryption key travels. Default what suits the partner's key: RSA PKCS#1 v1.5, which every
-    /// product reads; ECDH with a digest as strong as the curve; X25519 with HKDF. Agree on OAEP with SHA-256 where you can.
+    /// product reads; ECDH with a digest as strong as the curve; X25519 and ML-KEM with HKDF. Agree on OAEP with SHA-256
+    /// where you can.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
     pub key_transport: Option<KeyTransport>,
     /// Whether messages are also encrypted to the newest of our own certificates, so that an archived copy can be read

@@ -155,11 +155,14 @@ fn recipient<'a>(
 ) -> Result<Recipient<'a>, CryptoError> {
     let transport = transport_to(to, wanted).or_else(|| transport_to(to, None)).ok_or(CryptoError::InvalidKey)?;
     let rid = EntityIdRef::IssuerAndSerial { issuer: to.issuer_der(), serial: to.serial_octets() };
+    if let Some(kem) = transport.encapsulation_oid() {
+        return encapsulation(to, rid, key, (transport, kem), provider);
+    }
     if let Some(scheme) = transport.agreement_oid() {
         return agreement(to, rid, key, (transport, scheme), provider);
     }
     let encrypted_key = provider.wrap_key(transport, to.spki_der(), key)?;
-    Ok(Recipient::KeyTransport { rid, algorithm: transport_identifier(transport), encrypted_key })
+    Ok(Recipient::Transport { rid, algorithm: transport_identifier(transport), encrypted_key })
 }
 
 /// An ephemeral key for each recipient; one for all would only save a few octets.
@@ -181,11 +184,38 @@ fn agreement<'a>(
     let encrypted_key = wrapping.wrap_with(wrap, derived.as_bytes(), key)?;
     let (kind, curve) = group.oids();
     let kind = AlgorithmIdentifier { oid: kind, parameters: curve.map(|curve| write_oid(&curve).into()) };
-    Ok(Recipient::KeyAgreement {
+    Ok(Recipient::Agreement {
         rid,
         originator: (kind, agreed.public_key),
         algorithm: AlgorithmIdentifier { oid: scheme, parameters: Some(wrap_der.into()) },
         encrypted_key,
+    })
+}
+
+/// A secret for each recipient; the wrapping key is derived from it (RFC 9629 section 4). RFC 9936 section 2.1 asks for
+/// HKDF with SHA-256, and for keys of 256 bits in between.
+fn encapsulation<'a>(
+    to: &'a Certificate,
+    rid: EntityIdRef<'a>,
+    key: &[u8],
+    (transport, kem): (KeyTransport, ObjectIdentifier),
+    provider: &CryptoProvider,
+) -> Result<Recipient<'a>, CryptoError> {
+    const WRAP: KeyWrap = KeyWrap::Aes256;
+    const KEK_LEN: u8 = 32;
+    let plain = |oid| AlgorithmIdentifier { oid, parameters: None };
+    let encapsulated = provider.encapsulate(transport, to.spki_der())?;
+    let info = parameters::kem_other_info(&plain(WRAP.oid()).encode(), KEK_LEN, None);
+    let wrapping = provider.key_wrapping();
+    let derived = wrapping.derive(transport, encapsulated.secret.as_bytes(), &info, WRAP.key_len())?;
+    Ok(Recipient::Encapsulation {
+        rid,
+        kem: plain(kem),
+        ciphertext: encapsulated.ciphertext,
+        kdf: plain(parameters::HKDF_SHA256),
+        kek_len: KEK_LEN,
+        wrap: plain(WRAP.oid()),
+        encrypted_key: wrapping.wrap_with(WRAP, derived.as_bytes(), key)?,
     })
 }
 

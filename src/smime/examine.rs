@@ -163,7 +163,7 @@ impl<'a> Examination<'a> {
         if able.is_empty() {
             return (MadeWith::AnotherKey, SignatureCovers::Unknown);
         }
-        let over_content = scheme == SignatureScheme::Ed25519 && self.signer.signed_attributes.is_none();
+        let over_content = scheme.signs_message() && self.signer.signed_attributes.is_none();
         let readers = if over_content { MAX_READERS } else { able.len() };
         for reading in self.readings(scheme) {
             if let Some(maker) = able.iter().take(readers).find(|candidate| self.holds(candidate, scheme, &reading)) {
@@ -192,12 +192,11 @@ impl<'a> Examination<'a> {
             Some(Reading { covers: SignatureCovers::Attributes, digest, message: Some(message.into()) })
         });
         // With attributes, the content itself was covered by mistake; that is not looked for at all costs.
-        let forms =
-            if scheme == SignatureScheme::Ed25519 && attributes.is_some() { &[] } else { self.forms.as_slice() };
+        let forms = if scheme.signs_message() && attributes.is_some() { &[] } else { self.forms.as_slice() };
         let of_content = forms.iter().map(move |(form, digest)| Reading {
             covers: SignatureCovers::Content(*form),
             digest: digest.clone(),
-            message: (scheme == SignatureScheme::Ed25519).then(|| octets_of(&self.suspect.content, *form)),
+            message: (scheme.signs_message()).then(|| octets_of(&self.suspect.content, *form)),
         });
         of_attributes.chain(of_content)
     }

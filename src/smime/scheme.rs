@@ -1,9 +1,9 @@
-//! The names of signature schemes in a SignerInfo (RFC 3370 section 3, RFC 4056, RFC 5753, RFC 5754, RFC 8419).
+//! The names of signature schemes in a SignerInfo (RFC 3370 section 3; RFC 4056, 5753, 5754, 8419, 9882).
 
 use bytes::Bytes;
 use const_oid::ObjectIdentifier;
 
-use crate::algorithm::{DigestAlgorithm, PssParameters, SignatureScheme};
+use crate::algorithm::{DigestAlgorithm, ML_DSA_65, ML_DSA_87, PssParameters, SignatureScheme};
 use crate::cms::signed::SignerInfo;
 use crate::cms::{AlgorithmIdentifier, oid};
 use crate::error::{AuthenticationFault, ReceiveError, SIGNATURE};
@@ -22,6 +22,8 @@ pub(crate) fn read(signer: &SignerInfo) -> Result<(SignatureScheme, Option<Note>
         oid::RSA_ENCRYPTION => (SignatureScheme::RsaPkcs1v15(digest), None),
         oid::RSASSA_PSS => pss(signature, digest)?,
         oid::ED25519 => (SignatureScheme::Ed25519, None),
+        ML_DSA_65 => (SignatureScheme::MlDsa65, None),
+        ML_DSA_87 => (SignatureScheme::MlDsa87, None),
         other => (combined(&other).ok_or_else(|| unknown(signature))?, None),
     };
     if scheme.digest() != digest {
@@ -85,6 +87,8 @@ pub(crate) fn identifiers(scheme: SignatureScheme) -> Option<(AlgorithmIdentifie
         SignatureScheme::Ecdsa(DigestAlgorithm::Sha512) => plain(oid::ECDSA_WITH_SHA512),
         SignatureScheme::Ecdsa(_) => return None,
         SignatureScheme::Ed25519 => plain(oid::ED25519),
+        SignatureScheme::MlDsa65 => plain(ML_DSA_65),
+        SignatureScheme::MlDsa87 => plain(ML_DSA_87),
     };
     // RFC 5754 section 2: SHA-2 identifiers are written without parameters.
     Some((plain(scheme.digest().oid()), signature))
@@ -105,7 +109,7 @@ mod tests {
         let strong = DigestAlgorithm::STRONG;
         let schemes = strong.map(SignatureScheme::RsaPkcs1v15).into_iter();
         let schemes = schemes.chain(strong.map(SignatureScheme::rsa_pss)).chain(strong.map(SignatureScheme::Ecdsa));
-        for scheme in schemes.chain([SignatureScheme::Ed25519]) {
+        for scheme in schemes.chain([SignatureScheme::Ed25519, SignatureScheme::MlDsa65, SignatureScheme::MlDsa87]) {
             let (digest, signature) = identifiers(scheme).unwrap();
             assert_eq!(read(&signer(digest, signature)), Ok((scheme, None)));
         }

@@ -79,7 +79,7 @@ impl Signature {
 
     /// Whether the key needs all octets of the entity, not only their digest.
     pub(crate) fn signs_content(&self) -> bool {
-        !self.terms.quirks.signed_attributes && self.terms.scheme == SignatureScheme::Ed25519
+        !self.terms.quirks.signed_attributes && self.terms.scheme.signs_message()
     }
 
     /// Octets behind the signed entity; `None` if signatures of this key differ in length.

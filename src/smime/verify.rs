@@ -9,7 +9,7 @@ use crate::algorithm::{DigestAlgorithm, SignatureFamily, SignatureScheme};
 use crate::certificate::Certificate;
 use crate::cms::content::{self, ContentInfo};
 use crate::cms::signed::{SignedAttributes, SignedData, SignerInfo};
-use crate::crypto::{CryptoProvider, DigestValue};
+use crate::crypto::{CryptoProvider, DigestValue, VerifyError};
 use crate::error::{AuthenticationFault, ReceiveError, SIGNATURE};
 use crate::limits::Limits;
 use crate::note::{Note, SignedOctets};
@@ -278,7 +278,7 @@ fn check_signer(
     if !terms.digests.contains(&scheme.digest()) || !terms.families.contains(&scheme.family()) {
         return Err(ReceiveError::ForbiddenAlgorithm { what: SIGNATURE, algorithm: algorithm() }.into());
     }
-    let needs_content = scheme == SignatureScheme::Ed25519 && signer.signed_attributes.is_none();
+    let needs_content = scheme.signs_message() && signer.signed_attributes.is_none();
     if forms.passed && (needs_content || forms.as_received(scheme.digest()).is_none()) {
         let algorithm = format!("{scheme}, which cannot be verified in one pass over this message");
         return Err(ReceiveError::UnsupportedAlgorithm { what: SIGNATURE, algorithm }.into());
@@ -314,7 +314,7 @@ impl Attempt<'_> {
     /// Without signed attributes, the signature covers the content itself; Sterling signs so. Each form is a claim of
     /// its own, and the others are made only if the one as received does not hold.
     fn authenticate_content(&self, forms: &mut Forms) -> Result<ValidSigner, SignerFault> {
-        let covered = || if self.scheme == SignatureScheme::Ed25519 { Covered::Content } else { Covered::Digest };
+        let covered = || if self.scheme.signs_message() { Covered::Content } else { Covered::Digest };
         let claim = |form: SignedOctets, digest: &DigestValue| Claim {
             digest: digest.clone(),
             covered: covered(),
@@ -338,7 +338,7 @@ impl Attempt<'_> {
     fn authenticate(&self, claims: &[Claim], forms: &Forms) -> Result<ValidSigner, SignerFault> {
         let Self { signer, signed, scheme, terms, .. } = *self;
         let judged = |certificate: &Certificate| {
-            claims.iter().find(|claim| claim.holds(signer, certificate, scheme, terms, forms))
+            claims.iter().find(|claim| claim.verdict(signer, certificate, scheme, terms, forms).is_ok())
         };
         let valid = |certificate: &Certificate, claim: &Claim, judged: Vec<Note>| {
             let notes = claim.notes.iter().cloned().chain(judged).collect();
@@ -367,6 +367,13 @@ impl Attempt<'_> {
         if forms.readings.get() == 0 {
             let (what, limit) = ("readings of the content for its signatures", MAX_READINGS);
             return Err(ReceiveError::Limit { what, limit: u64::try_from(limit).unwrap_or(u64::MAX) }.into());
+        }
+        // Post-quantum schemes are known, and need a feature or a provider that has them.
+        let first = claims.first().zip(terms.signers.trusted.first());
+        let verdict = first.map(|(claim, own)| claim.verdict(signer, own, scheme, terms, forms));
+        if verdict == Some(Err(VerifyError::Unsupported)) {
+            let algorithm = scheme.to_string();
+            return Err(ReceiveError::UnsupportedAlgorithm { what: SIGNATURE, algorithm }.into());
         }
         let signer = describe(&signer.sid);
         Err(ReceiveError::Authentication(AuthenticationFault::InvalidSignature { signer }).into())
@@ -418,25 +425,22 @@ enum Covered {
 }
 
 impl Claim {
-    fn holds(
+    fn verdict(
         &self,
         signer: &SignerInfo,
         certificate: &Certificate,
         scheme: SignatureScheme,
         terms: &VerifyTerms,
         forms: &Forms,
-    ) -> bool {
+    ) -> Result<(), VerifyError> {
         let message = match &self.covered {
             Covered::Digest => None,
             Covered::Attributes(attributes) => Some(attributes.clone()),
-            Covered::Content if !certificate.key_kind().permits(scheme) => return false,
-            Covered::Content => match forms.read(self.form) {
-                Some(content) => Some(content),
-                None => return false,
-            },
+            Covered::Content if !certificate.key_kind().permits(scheme) => return Err(VerifyError::InvalidKey),
+            Covered::Content => Some(forms.read(self.form).ok_or(VerifyError::NeedsMessage)?),
         };
         let verifiers = terms.provider.verifiers();
-        verifiers.verify(scheme, certificate.spki_der(), &self.digest, message.as_deref(), &signer.signature).is_ok()
+        verifiers.verify(scheme, certificate.spki_der(), &self.digest, message.as_deref(), &signer.signature)
     }
 }
 

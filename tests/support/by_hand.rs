@@ -4,13 +4,13 @@
 use super::dissect::*;
 use super::support::*;
 
-use as2_protocol::crypto::{DigestValue, SignRequest, SigningKey};
+use as2_protocol::crypto::{DigestValue, SignRequest};
 use as2_protocol::*;
 
 pub const SIGNED_TYPE: &str = "multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha-256; boundary=b";
 
 pub fn digest(algorithm: DigestAlgorithm, octets: &[u8]) -> DigestValue {
-    let mut context = CryptoProvider::rustcrypto().digests().start(algorithm).unwrap();
+    let mut context = provider().digests().start(algorithm).unwrap();
     context.update(octets);
     context.finish()
 }
@@ -24,7 +24,7 @@ pub fn signed_data(signer: &str, algorithm: DigestAlgorithm, content: &[u8], ins
     let certificate = worked_certificate(signer);
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate.der()).unwrap();
     let request = SignRequest::new(SignatureScheme::RsaPkcs1v15(algorithm), digest(algorithm, content));
-    let value = worked_key(signer).sign(&request).unwrap();
+    let value = signing_key(&worked(&format!("keys/{signer}.key"))).sign(&request).unwrap();
     let digest: &[u8] = match algorithm {
         DigestAlgorithm::Sha1 => &[0x2b, 0x0e, 0x03, 0x02, 0x1a],
         DigestAlgorithm::Sha256 => &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01],

@@ -8,18 +8,18 @@ use as2_protocol::crypto::{DecryptingKey, KeyError, SecretBytes, SignRequest, Si
 use as2_protocol::*;
 use bytes::Bytes;
 
-use super::{worked_certificate, worked_key};
+use super::{decrypting_key, provider, signing_key, worked, worked_certificate};
 
 /// A decrypting key that remembers its answers.
 #[derive(Debug)]
 struct Remembering {
-    key: Arc<RsaPrivateKey>,
+    key: Arc<dyn DecryptingKey>,
     answers: Mutex<HashMap<Bytes, Result<SecretBytes, KeyError>>>,
 }
 
 impl DecryptingKey for Remembering {
     fn public_key(&self) -> &[u8] {
-        DecryptingKey::public_key(&*self.key)
+        self.key.public_key()
     }
 
     fn unwrap_key(&self, request: &UnwrapRequest) -> Result<SecretBytes, KeyError> {
@@ -38,11 +38,11 @@ impl DecryptingKey for Remembering {
 
 /// A signing key whose signatures have the right length and nothing else.
 #[derive(Debug)]
-struct Blank(Arc<RsaPrivateKey>);
+struct Blank(Arc<dyn SigningKey>);
 
 impl SigningKey for Blank {
     fn public_key(&self) -> &[u8] {
-        SigningKey::public_key(&*self.0)
+        self.0.public_key()
     }
 
     fn schemes(&self) -> Vec<SignatureScheme> {
@@ -61,9 +61,10 @@ impl SigningKey for Blank {
 /// As [`worked_identity`](super::worked_identity), but its keys cost next to nothing: receipts are not really signed.
 pub fn fast_identity(name: &str) -> Identity {
     let (sign, encrypt) = (format!("{name}-sign"), format!("{name}-enc"));
-    let decrypting = Remembering { key: worked_key(&encrypt), answers: Mutex::default() };
-    Identity::builder(CryptoProvider::rustcrypto())
-        .signing(vec![worked_certificate(&sign)], Arc::new(Blank(worked_key(&sign))))
+    let decrypting =
+        Remembering { key: decrypting_key(&worked(&format!("keys/{encrypt}.key"))), answers: Mutex::default() };
+    Identity::builder(provider())
+        .signing(vec![worked_certificate(&sign)], Arc::new(Blank(signing_key(&worked(&format!("keys/{sign}.key"))))))
         .decrypting(worked_certificate(&encrypt), Arc::new(decrypting))
         .build()
         .unwrap()

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use as2_protocol::crypto::{DecryptingKey, SigningKey};
 use as2_protocol::*;
 use bytes::Bytes;
 
@@ -33,6 +34,26 @@ pub fn worked_certificate(name: &str) -> Certificate {
     Certificate::from_pem(&worked(&format!("keys/{name}.crt"))).unwrap()
 }
 
+/// The backend under test: the one whose feature is on, else RustCrypto.
+pub fn provider() -> CryptoProvider {
+    #[cfg(feature = "aws-lc-rs")]
+    return CryptoProvider::aws_lc_rs();
+    #[cfg(all(feature = "graviola", not(feature = "aws-lc-rs")))]
+    return CryptoProvider::graviola();
+    #[cfg(not(any(feature = "aws-lc-rs", feature = "graviola")))]
+    CryptoProvider::rustcrypto()
+}
+
+/// A signing key out of a file, for the backend under test.
+pub fn signing_key(file: &[u8]) -> Arc<dyn SigningKey> {
+    PrivateKey::read(file, None).unwrap().into_signing_with(&provider()).unwrap()
+}
+
+/// A decrypting key out of a file, for the backend under test.
+pub fn decrypting_key(file: &[u8]) -> Arc<dyn DecryptingKey> {
+    PrivateKey::read(file, None).unwrap().into_decrypting_with(&provider()).unwrap()
+}
+
 pub fn worked_key(name: &str) -> Arc<RsaPrivateKey> {
     Arc::new(RsaPrivateKey::from_pkcs8_pem(&worked(&format!("keys/{name}.key"))).unwrap())
 }
@@ -40,9 +61,9 @@ pub fn worked_key(name: &str) -> Arc<RsaPrivateKey> {
 /// The identity of one of the two companies of the worked examples, `alice` or `bob`.
 pub fn worked_identity(name: &str) -> Identity {
     let (sign, encrypt) = (format!("{name}-sign"), format!("{name}-enc"));
-    Identity::builder(CryptoProvider::rustcrypto())
-        .signing(vec![worked_certificate(&sign)], worked_key(&sign))
-        .decrypting(worked_certificate(&encrypt), worked_key(&encrypt))
+    Identity::builder(provider())
+        .signing(vec![worked_certificate(&sign)], signing_key(&worked(&format!("keys/{sign}.key"))))
+        .decrypting(worked_certificate(&encrypt), decrypting_key(&worked(&format!("keys/{encrypt}.key"))))
         .build()
         .unwrap()
 }
@@ -60,7 +81,7 @@ pub fn profile(us: &str, them: &str) -> PartnerProfile {
 
 /// A partner whose certificates are those of the worked examples.
 pub fn worked_partner(profile: PartnerProfile, certificates: &str) -> Partner {
-    Partner::builder(profile, CryptoProvider::rustcrypto())
+    Partner::builder(profile, provider())
         .encrypt_to(worked_certificate(&format!("{certificates}-enc")))
         .verify_with(worked_certificate(&format!("{certificates}-sign")))
         .build()

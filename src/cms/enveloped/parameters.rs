@@ -4,7 +4,7 @@ use bytes::Bytes;
 use const_oid::ObjectIdentifier;
 
 use crate::cms::ber::{self, Cursor};
-use crate::cms::write::{oid as write_oid, tlv};
+use crate::cms::write::{integer, oid as write_oid, tlv};
 use crate::cms::{AlgorithmIdentifier, Error, ErrorKind};
 
 /// Nested elements of any parameters here.
@@ -79,6 +79,15 @@ pub(crate) fn read_rc2(parameters: &[u8]) -> Result<(u8, Vec<u8>), Error> {
         _ => return Err(value("the RC2 parameter version")),
     };
     Ok((version, cursor.expect(ber::OCTET_STRING, "an IV")?.content.to_vec()))
+}
+
+/// id-alg-hkdf-with-sha256 (RFC 8619): the key derivation of key encapsulation.
+pub(crate) const HKDF_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.3.28");
+
+/// CMSORIforKEMOtherInfo ::= SEQUENCE { wrap, kekLength, ukm [0] OPTIONAL } (RFC 9629 section 5).
+pub(crate) fn kem_other_info(wrap_der: &[u8], kek_len: u8, ukm: Option<&[u8]>) -> Vec<u8> {
+    let ukm = ukm.map(|ukm| tlv(ber::CONTEXT_0_CONSTRUCTED, &[&tlv(ber::OCTET_STRING, &[ukm])])).unwrap_or_default();
+    tlv(ber::SEQUENCE, &[wrap_der, &integer(kek_len), &ukm])
 }
 
 /// RSAES-OAEP-params (RFC 4055 section 4.1), by identifiers.

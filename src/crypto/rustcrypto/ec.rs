@@ -189,15 +189,19 @@ impl SigningKey for EcPrivateKey {
     }
 }
 
+/// The curve and the encoded point of a key for ECDSA.
+pub(in crate::crypto) fn public_key<'a>(spki: &'a pkcs8::SubjectPublicKeyInfoRef<'_>) -> Option<(EcCurve, &'a [u8])> {
+    let point = (spki.algorithm.oid == EC_PUBLIC_KEY).then(|| spki.subject_public_key.as_bytes()).flatten()?;
+    Some((EcCurve::from_oid(&spki.algorithm.parameters_oid().ok()?)?, point))
+}
+
 /// Verifies an ECDSA signature: DER of two numbers from 1 to the order of the curve, exclusive.
 pub(super) fn verify(
     spki: &pkcs8::SubjectPublicKeyInfoRef<'_>,
     digest: &[u8],
     signature: &[u8],
 ) -> Result<(), VerifyError> {
-    let point = (spki.algorithm.oid == EC_PUBLIC_KEY).then(|| spki.subject_public_key.as_bytes()).flatten();
-    let curve = spki.algorithm.parameters_oid().ok().and_then(|oid| EcCurve::from_oid(&oid));
-    let (Some(point), Some(curve)) = (point, curve) else { return Err(VerifyError::InvalidKey) };
+    let (curve, point) = public_key(spki).ok_or(VerifyError::InvalidKey)?;
     let key_error = |_| VerifyError::InvalidKey;
     let signature_error = |_| VerifyError::InvalidSignature;
     match curve {

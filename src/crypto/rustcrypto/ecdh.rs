@@ -100,7 +100,10 @@ pub(super) fn derive(scheme: KeyTransport, secret: &[u8], info: &[u8], len: usiz
         KeyTransport::EcdhSha256 => x963::<Sha256>(secret, info, out),
         KeyTransport::EcdhSha384 => x963::<Sha384>(secret, info, out),
         KeyTransport::EcdhSha512 => x963::<Sha512>(secret, info, out),
-        KeyTransport::EcdhHkdfSha256 => Hkdf::<Sha256>::new(None, secret).expand(info, out).map_err(too_long)?,
+        // Of all that derives keys this stands here too: RFC 9936 section 2.2.1 takes the same HKDF, also without salt.
+        KeyTransport::EcdhHkdfSha256 | KeyTransport::MlKem768 | KeyTransport::MlKem1024 => {
+            Hkdf::<Sha256>::new(None, secret).expand(info, out).map_err(too_long)?
+        }
         KeyTransport::EcdhHkdfSha384 => Hkdf::<Sha384>::new(None, secret).expand(info, out).map_err(too_long)?,
         KeyTransport::EcdhHkdfSha512 => Hkdf::<Sha512>::new(None, secret).expand(info, out).map_err(too_long)?,
         _ => return Err(CryptoError::Unsupported),

@@ -11,7 +11,7 @@ use crate::algorithm::SignatureScheme;
 use crate::crypto::{KeyError, SignRequest, SigningKey, VerifyError};
 
 /// id-Ed25519 (RFC 8410 section 3).
-const ED25519: const_oid::ObjectIdentifier = const_oid::ObjectIdentifier::new_unwrap("1.3.101.112");
+pub(super) const ED25519: const_oid::ObjectIdentifier = const_oid::ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// What stands before the 32 octets of the key in its SubjectPublicKeyInfo (RFC 8410 section 4).
 const SPKI_HEAD: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";

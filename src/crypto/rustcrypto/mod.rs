@@ -18,12 +18,20 @@ mod key_tests;
 #[cfg(feature = "legacy")]
 mod legacy;
 mod load;
+#[cfg(feature = "pq")]
+mod ml_dsa;
+#[cfg(feature = "pq")]
+mod ml_kem;
 mod oaep;
 #[cfg(feature = "pkcs12")]
 pub(crate) mod password;
 mod pss;
 mod rsa;
 mod rsa_public;
+#[cfg(feature = "pq")]
+mod seed;
+#[cfg(all(feature = "pq", test))]
+mod seed_tests;
 mod turns;
 #[cfg(test)]
 mod turns_tests;
@@ -36,8 +44,15 @@ use std::sync::Arc;
 pub use self::ec::EcPrivateKey;
 pub use self::ed25519::Ed25519PrivateKey;
 pub use self::load::LoadKeyError;
+pub(super) use self::load::Loader;
+#[cfg(feature = "pq")]
+pub use self::ml_dsa::MlDsaPrivateKey;
+#[cfg(feature = "pq")]
+pub use self::ml_kem::MlKemPrivateKey;
 pub use self::rsa::RsaPrivateKey;
 pub use self::x25519::X25519PrivateKey;
+#[cfg(any(feature = "aws-lc-rs", feature = "graviola"))]
+pub(super) use self::{ec::public_key as ec_key, load::balanced_rsa_key, rsa_public::usual_key as usual_rsa_key};
 
 use super::{CryptoProvider, RandomError, SecureRandom};
 

@@ -177,7 +177,7 @@ impl SigningKey for RsaPrivateKey {
             SignatureScheme::RsaPss(parameters) => {
                 pss::sign(&self.0.key, parameters, digest, &mut random).ok_or(KeyError::Unsupported)?
             }
-            SignatureScheme::Ecdsa(_) | SignatureScheme::Ed25519 => return Err(KeyError::Unsupported),
+            _ => return Err(KeyError::Unsupported),
         };
         signature.map_err(|error| match error {
             // The modulus has no room for the digest, or for the digest and its salt.

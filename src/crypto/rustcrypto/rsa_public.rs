@@ -71,21 +71,41 @@ const fn digest_info(algorithm: DigestAlgorithm) -> &'static [u8] {
 
 /// An RSA key for any use (rsaEncryption, RFC 3279 section 2.3.1).
 pub(super) fn plain_key(spki: &SubjectPublicKeyInfoRef<'_>) -> Option<PublicKey> {
+    is_plain(spki).then(|| numbers(spki)).flatten()
+}
+
+fn is_plain(spki: &SubjectPublicKeyInfoRef<'_>) -> bool {
     // The parameters must be NULL, but certificates without them are about.
     let parameters_ok = spki.algorithm.parameters.is_none_or(|given| given == AnyRef::from(Null));
-    (spki.algorithm.oid == pkcs1::ALGORITHM_OID && parameters_ok).then(|| numbers(spki)).flatten()
+    spki.algorithm.oid == pkcs1::ALGORITHM_OID && parameters_ok
 }
 
 /// An RSA key that may have made signatures with these parameters of RSASSA-PSS (RFC 4055 sections 1.2 and 3.3).
 pub(super) fn pss_key(spki: &SubjectPublicKeyInfoRef<'_>, used: PssParameters) -> Option<PublicKey> {
+    permits_pss(spki, used).then(|| numbers(spki)).flatten()
+}
+
+fn permits_pss(spki: &SubjectPublicKeyInfoRef<'_>, used: PssParameters) -> bool {
     if spki.algorithm.oid != PSS_ALGORITHM {
-        return plain_key(spki);
+        return is_plain(spki);
     }
-    let permitted = match spki.algorithm.parameters {
-        None => true,
-        Some(given) => PssParameters::from_der(&given.to_der().ok()?).is_ok_and(|restriction| restriction.permit(used)),
-    };
-    permitted.then(|| numbers(spki)).flatten()
+    let permits = |restriction: &[u8]| PssParameters::from_der(restriction).is_ok_and(|given| given.permit(used));
+    spki.algorithm.parameters.is_none_or(|given| given.to_der().is_ok_and(|restriction| permits(&restriction)))
+}
+
+/// The RSAPublicKey of a key of a usual size, which every backend takes: an odd modulus of 2048 to 8192 bits in whole
+/// octets, an odd exponent from 3 up to 32 bits. `pss` are the parameters that it is used with.
+#[cfg(any(feature = "aws-lc-rs", feature = "graviola"))]
+pub(in crate::crypto) fn usual_key<'a>(
+    spki: &'a SubjectPublicKeyInfoRef<'_>,
+    pss: Option<PssParameters>,
+) -> Option<&'a [u8]> {
+    let permitted = pss.map_or_else(|| is_plain(spki), |used| permits_pss(spki, used));
+    let key = spki.subject_public_key.as_bytes().filter(|_| permitted)?;
+    let (modulus, exponent) = integers(key)?;
+    let full = modulus.first().is_some_and(|first| *first >= 0x80) && (256..=1024).contains(&modulus.len());
+    let odd = [modulus, exponent].iter().all(|number| number.last().is_some_and(|last| last & 1 == 1));
+    (full && odd && exponent.len() <= 4 && exponent != [1]).then_some(key)
 }
 
 /// Bounds are checked before arithmetic.

@@ -31,6 +31,12 @@ impl VerifierProvider for Verifiers {
                 pss::verify(&key, parameters, digest()?, signature)
             }
             SignatureScheme::Ecdsa(_) => ec::verify(&spki, digest()?, signature),
+            #[cfg(feature = "pq")]
+            SignatureScheme::MlDsa65 | SignatureScheme::MlDsa87 => {
+                super::ml_dsa::verify(scheme, &spki, message.ok_or(VerifyError::NeedsMessage)?, signature)
+            }
+            #[cfg(not(feature = "pq"))]
+            SignatureScheme::MlDsa65 | SignatureScheme::MlDsa87 => Err(VerifyError::Unsupported),
             SignatureScheme::Ed25519 => ed25519::verify(&spki, message.ok_or(VerifyError::NeedsMessage)?, signature),
         }
     }

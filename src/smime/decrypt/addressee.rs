@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::cms::enveloped::recipient::{KEY_AGREEMENT, KeyAgreement, RecipientInfo};
+use crate::cms::enveloped::recipient::{KEY_AGREEMENT, KeyAgreement, KeyEncapsulation, RecipientInfo};
 use crate::cms::{AlgorithmIdentifier, EntityId};
 use crate::error::ReceiveError;
 use crate::identity::Decrypting;
@@ -13,6 +13,7 @@ use crate::smime::entity_id::{describe, names};
 pub(super) enum SentKey<'a> {
     Transported { algorithm: &'a AlgorithmIdentifier, wrapped: &'a Bytes },
     Agreed { agreement: &'a KeyAgreement, wrapped: &'a Bytes },
+    Encapsulated(&'a KeyEncapsulation),
 }
 
 /// Finds our key: by issuer and serial number or key identifier, else by a serial number that is unique on both sides,
@@ -42,6 +43,7 @@ fn sent_keys(recipients: &[RecipientInfo]) -> impl Iterator<Item = (&EntityId, S
                 (Some((rid, SentKey::Transported { algorithm, wrapped: encrypted_key })), None)
             }
             RecipientInfo::KeyAgreement(agreement) => (None, Some(agreement)),
+            RecipientInfo::KeyEncapsulation(sent) => (Some((&sent.rid, SentKey::Encapsulated(sent))), None),
             RecipientInfo::Other { .. } => (None, None),
         };
         let agreed = agreed.into_iter().flat_map(|agreement| {
@@ -63,6 +65,7 @@ fn describe_recipient(recipient: &RecipientInfo) -> Vec<String> {
     match recipient {
         RecipientInfo::KeyTransport { rid, .. } => vec![describe(rid)],
         RecipientInfo::KeyAgreement(agreement) => agreement.recipients.iter().map(|(rid, _)| describe(rid)).collect(),
+        RecipientInfo::KeyEncapsulation(sent) => vec![describe(&sent.rid)],
         RecipientInfo::Other { tag: KEY_AGREEMENT } => vec!["a key agreement that cannot be read".to_owned()],
         RecipientInfo::Other { tag: 0xa2 } => vec!["whoever holds a key encryption key".to_owned()],
         RecipientInfo::Other { tag: 0xa3 } => vec!["whoever knows a password".to_owned()],

@@ -8,9 +8,9 @@ use super::addressee::SentKey;
 use crate::algorithm::{DigestAlgorithm, EC_PUBLIC_KEY, EcdhGroup, KeyTransport};
 use crate::certificate::KeyKind;
 use crate::cms::enveloped::parameters::{self, LABEL_SPECIFIED, MGF1};
-use crate::cms::enveloped::recipient::{KeyAgreement, PublicKey};
+use crate::cms::enveloped::recipient::{KeyAgreement, KeyEncapsulation, PublicKey};
 use crate::cms::{AlgorithmIdentifier, Error as CmsError, ErrorKind, oid};
-use crate::crypto::exchange::{AgreeRequest, OaepParameters, ecdh_key};
+use crate::crypto::exchange::{AgreeRequest, DecapsulateRequest, OaepParameters, ecdh_key};
 use crate::crypto::{CryptoError, CryptoProvider, DecryptingKey, KeyError, KeyWrap, SecretBytes, UnwrapRequest};
 use crate::error::{KEY_TRANSPORT, ReceiveError};
 use crate::identity::Decrypting;
@@ -28,6 +28,13 @@ pub(super) enum Exchange {
         info: Vec<u8>,
         wrapped: Bytes,
     },
+    Encapsulation {
+        request: DecapsulateRequest,
+        wrap: KeyWrap,
+        /// CMSORIforKEMOtherInfo.
+        info: Vec<u8>,
+        wrapped: Bytes,
+    },
 }
 
 impl Exchange {
@@ -42,6 +49,7 @@ impl Exchange {
                 }
             }
             SentKey::Agreed { agreement, wrapped } => agree(own, agreement, wrapped, provider),
+            SentKey::Encapsulated(sent) => encapsulated(own, sent),
         }
     }
 
@@ -49,6 +57,7 @@ impl Exchange {
         match self {
             Self::Transport(request) => request.transport,
             Self::Agreement { scheme, .. } => *scheme,
+            Self::Encapsulation { request, .. } => request.kem,
         }
     }
 
@@ -56,7 +65,7 @@ impl Exchange {
     pub(super) fn wrapped(&self) -> &Bytes {
         match self {
             Self::Transport(request) => &request.encrypted_key,
-            Self::Agreement { wrapped, .. } => wrapped,
+            Self::Agreement { wrapped, .. } | Self::Encapsulation { wrapped, .. } => wrapped,
         }
     }
 
@@ -65,6 +74,7 @@ impl Exchange {
         match self {
             Self::Transport(request) => KeyRequest::Unwrap { key, request: request.clone() },
             Self::Agreement { request, .. } => KeyRequest::Agree { key, request: request.clone() },
+            Self::Encapsulation { request, .. } => KeyRequest::Decapsulate { key, request: request.clone() },
         }
     }
 
@@ -74,13 +84,19 @@ impl Exchange {
         answer: Result<SecretBytes, KeyError>,
         provider: &CryptoProvider,
     ) -> Result<Result<SecretBytes, KeyError>, ReceiveError> {
-        let Self::Agreement { request, scheme, wrap, info, wrapped } = self else { return Ok(answer) };
+        let (secret_len, scheme, wrap, info, wrapped) = match self {
+            Self::Transport(_) => return Ok(answer),
+            Self::Agreement { request, scheme, wrap, info, wrapped } => {
+                (request.group.secret_len(), scheme, wrap, info, wrapped)
+            }
+            Self::Encapsulation { request, wrap, info, wrapped } => (KEM_SECRET_LEN, &request.kem, wrap, info, wrapped),
+        };
         let secret = match answer {
             Ok(secret) => secret,
             Err(error) => return Ok(Err(error)),
         };
         // RFC 8418 section 2, RFC 7748 section 6.1: a secret of zeros comes from a key of small order.
-        let agreed = secret.len() == request.group.secret_len() && !secret.is_zero();
+        let agreed = secret.len() == secret_len && !secret.is_zero();
         let wrapping = provider.key_wrapping();
         let key = wrapping
             .derive(*scheme, secret.as_bytes(), info, wrap.key_len())
@@ -91,6 +107,34 @@ impl Exchange {
             Ok(_) | Err(_) => Ok(Err(KeyError::Rejected)),
         }
     }
+}
+
+/// Octets of every shared secret of ML-KEM (FIPS 203 section 8).
+const KEM_SECRET_LEN: usize = 32;
+
+/// Only HKDF with SHA-256 is read: RFC 9936 section 2.1 has everybody support it.
+fn encapsulated(own: &Decrypting, sent: &KeyEncapsulation) -> Result<Exchange, ReceiveError> {
+    let kem = KeyTransport::encapsulation(&sent.kem.oid).ok_or_else(|| unsupported(sent.kem.oid.to_string()))?;
+    if sent.kdf.oid != parameters::HKDF_SHA256 {
+        return Err(unsupported(format!("{kem} with the key derivation {}", sent.kdf.oid)));
+    }
+    let wrap = KeyWrap::from_oid(&sent.wrap.oid)
+        .ok_or_else(|| unsupported(format!("{kem} with the key wrap algorithm {}", sent.wrap.oid)))?;
+    if own.certificate.key_kind() != KeyKind::Kem(kem) {
+        return Err(unsupported(format!("{kem} to a key that is not one of it")));
+    }
+    if [&sent.kem, &sent.kdf, &sent.wrap].iter().any(|algorithm| algorithm.parameters.is_some()) {
+        return Err(malformed("the parameters of the key encapsulation"));
+    }
+    if kem.ciphertext_len() != Some(sent.ciphertext.len()) {
+        return Err(malformed("the length of the encapsulated key"));
+    }
+    let Some(kek_len) = u8::try_from(sent.kek_len).ok().filter(|_| sent.kek_len == wrap.key_len()) else {
+        return Err(malformed("the length of the key-encryption key"));
+    };
+    let info = parameters::kem_other_info(&sent.wrap.encode(), kek_len, sent.ukm.as_deref());
+    let request = DecapsulateRequest::new(kem, sent.ciphertext.clone());
+    Ok(Exchange::Encapsulation { request, wrap, info, wrapped: sent.encrypted_key.clone() })
 }
 
 fn unsupported(algorithm: String) -> ReceiveError {
