@@ -66,7 +66,9 @@ fn line(label: &str, done: u64, total: u64, time: Duration) -> String {
     let filled = usize::try_from(of(WIDTH)).unwrap_or_default();
     let empty = usize::try_from(WIDTH).unwrap_or_default().saturating_sub(filled);
     let bar = format!("{}{}", "#".repeat(filled), ".".repeat(empty));
-    format!("{label:10} [{bar}] {:3} %  {} of {}, {}", of(100), size(done), size(total), rate(done, time))
+    // The first moments tell nothing about the rate.
+    let rate = if time < PAUSE { String::new() } else { format!(", {}", rate(done, time)) };
+    format!("{label:10} [{bar}] {:3} %  {} of {}{rate}", of(100), size(done), size(total))
 }
 
 /// `1.50 GiB`
