@@ -132,6 +132,13 @@ fn check_records(sender: &Path, compressed: bool) {
 }
 
 #[test]
+fn a_cut_behind_the_end_is_told() {
+    let Some(program) = program() else { return };
+    let told = told(&run(&program, &folder("no-cut"), "1M --cut 2M"));
+    assert!(told.contains("nowhere: the message is shorter than --cut says") && told.contains("delivered"), "{told}");
+}
+
+#[test]
 fn without_a_spool_a_broken_attempt_is_the_end() {
     let Some(program) = program() else { return };
     let folder = folder("no-spool");

@@ -32,6 +32,9 @@ pub(crate) fn run(options: &Options) -> Fallible<()> {
     for attempt in &transfer.sent.attempts {
         tell("attempt", describe(attempt));
     }
+    if options.cut.is_some() && transfer.sent.attempts.len() == 1 {
+        tell("cut", "nowhere: the message is shorter than --cut says");
+    }
     for finding in transfer.report.iter().flat_map(|report| &report.findings) {
         show_finding(finding);
     }
