@@ -129,14 +129,22 @@ impl Case {
 
     /// Opens the message, with these further headers.
     pub fn open(&self, headers: &[(&'static str, &str)]) -> Result<Accepted, Refused> {
+        self.received(headers).open(&self.us, Some(&self.partner), now())
+    }
+
+    /// Opens it in memory alone, for those who count what that takes.
+    pub fn open_in_memory(&self) -> Result<Accepted, Refused> {
+        let asked = [("disposition-notification-to", "x"), ("disposition-notification-options", &*self.options)];
+        self.received(&asked).open_steps(&self.us, Some(&self.partner), now()).run()
+    }
+
+    fn received(&self, headers: &[(&'static str, &str)]) -> Received {
         let mut request = self.request.clone();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
         match MessageParser::new(self.limits.clone()).parse(request.clone()).unwrap() {
-            Inbound::Message(envelope) => {
-                Received::new(envelope, request, self.limits.clone()).open(&self.us, Some(&self.partner), now())
-            }
+            Inbound::Message(envelope) => Received::new(envelope, request, self.limits.clone()),
             other => panic!("not a message: {other:?}"),
         }
     }

@@ -42,6 +42,12 @@ fn receipts_are_vouched_for_at_the_time_of_their_message() {
     }
 }
 
+/// In memory alone: a stream asks as well.
+fn open_once(sent: &Outbound, alice: PartnerBuilder) -> Result<Accepted, Refused> {
+    let alice = alice.build().unwrap();
+    envelope(sent.request.to_request()).open_steps(&worked_identity("bob"), Some(&alice), now()).run()
+}
+
 #[test]
 fn a_delegate_is_asked_only_about_valid_signatures() {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -56,10 +62,10 @@ fn a_delegate_is_asked_only_about_valid_signatures() {
         })
     };
     let message = sent(&[known.clone(), worked_certificate("ca")], false);
-    let accepted = open(&message, alice_with(trust(true))).unwrap();
+    let accepted = open_once(&message, alice_with(trust(true))).unwrap();
     assert_eq!(accepted.authenticity(), &Authenticity::Signed { certificate: known.clone() });
     assert_eq!(asked.load(Ordering::SeqCst), 1);
-    let refused = open(&message, alice_with(trust(false))).unwrap_err();
+    let refused = open_once(&message, alice_with(trust(false))).unwrap_err();
     assert_eq!(refused.error().code(), "TRUST_REFUSED");
     assert!(refused.error().to_string().contains("Mr Smith"));
     let receipt = receipt_in(&refused.mdn().build(now()).response.to_response());
@@ -68,7 +74,7 @@ fn a_delegate_is_asked_only_about_valid_signatures() {
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 
     // A configured certificate comes first, and a changed message does not get so far.
-    let _ = open(&message, alice_with(trust(true)).verify_with(worked_certificate("alice-sign"))).unwrap();
+    let _ = open_once(&message, alice_with(trust(true)).verify_with(worked_certificate("alice-sign"))).unwrap();
     let (parts, body) = message.request.to_request().into_parts();
     let place = memchr::memmem::find(&body, b"ALICECORP").unwrap();
     let mut changed = body.to_vec();
