@@ -1,5 +1,7 @@
 //! The documents of a message as one MIME entity: a single part, or multipart/related (RFC 6362).
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use crate::error::SendError;
@@ -79,15 +81,14 @@ pub(crate) fn collection(
     let fresh_id = |at: usize| format!("{:032x}.{at}@{}", u128::from_be_bytes(*random), profile.message_id_domain);
     let root_id = main.content_id().map_or_else(|| fresh_id(0), str::to_owned);
     let head = head_block(&fields(main, style, Some(root_id.clone()))?)?;
-    let mut ids = vec![root_id.clone()];
+    let mut ids = HashSet::from([root_id.clone()]);
     let mut parts: Vec<Vec<Bytes>> = Vec::with_capacity(others.len());
     for (at, payload) in (1..).zip(others) {
         let id = payload.content_id().map_or_else(|| fresh_id(at), str::to_owned);
-        if ids.contains(&id) {
+        if !ids.insert(id.clone()) {
             return Err(SendError::ContentIdTwice(printable(&id)));
         }
-        parts.push(document(payload, style, Some(id.clone()))?.pieces()?);
-        ids.push(id);
+        parts.push(document(payload, style, Some(id))?.pieces()?);
     }
     let (before, after) = related::around(&boundary, head.into(), parts);
     Ok(Around { fields: related::fields(&boundary, main.content_type().essence(), &root_id), before, after })

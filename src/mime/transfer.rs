@@ -113,9 +113,10 @@ fn base64_chunk(
     (bits, count, padding): (&mut u32, &mut u8, &mut u8),
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
+    let mut reach = usize::MAX;
     while !chunk.is_empty() {
         if *count == 0 && *padding == 0 {
-            let taken = whole_lines(chunk, out);
+            let taken = whole_lines(chunk, &mut reach, out);
             chunk = chunk.get(taken..).unwrap_or_default();
             at = at.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
         }
@@ -145,9 +146,15 @@ fn base64_chunk(
     Ok(())
 }
 
+/// Octets of base64 that are tried at first where an odd octet stood shortly before.
+const SHORT_REACH: usize = 64;
+
 /// Decodes as many whole groups of four as stand at the front without white space; the number of octets taken.
-fn whole_lines(chunk: &[u8], out: &mut Vec<u8>) -> usize {
+/// No more than `reach` octets are tried: where blanks stand between the groups, each of them would else make a trial of
+/// the whole chunk fail.
+fn whole_lines(chunk: &[u8], reach: &mut usize, out: &mut Vec<u8>) -> usize {
     let before = out.len();
+    let chunk = chunk.get(..*reach).unwrap_or(chunk);
     let mut groups_up_to = |end: usize| {
         let groups = end - end % 4;
         let decoded = chunk.get(..groups).map(|text| STANDARD.decode_vec(text, out));
@@ -158,10 +165,13 @@ fn whole_lines(chunk: &[u8], out: &mut Vec<u8>) -> usize {
         Some(groups)
     };
     let line = memchr::memchr3(b'\r', b'\n', b'=', chunk).unwrap_or(chunk.len());
-    groups_up_to(line)
-        // An odd octet stands in the line: all before it is taken, or a long line would be tried at each of its groups.
-        .or_else(|| groups_up_to(chunk.iter().position(|octet| sextet(*octet).is_none()).unwrap_or(0)))
-        .unwrap_or(0)
+    if let Some(groups) = groups_up_to(line) {
+        *reach = reach.saturating_mul(if groups > 0 { 2 } else { 1 });
+        return groups;
+    }
+    // An odd octet stands in the line: all before it is taken, or a long line would be tried at each of its groups.
+    *reach = SHORT_REACH;
+    groups_up_to(chunk.iter().position(|octet| sextet(*octet).is_none()).unwrap_or(0)).unwrap_or(0)
 }
 
 fn sextet(octet: u8) -> Option<u8> {
@@ -210,12 +220,13 @@ impl Quoted {
 
     fn escaped(&mut self, octet: u8, out: &mut Vec<u8>) -> Result<(), ErrorKind> {
         self.escape.push(octet);
+        // After one blank only blanks are taken, so the first and the last octet tell about all.
+        let blank = |octet: &u8| matches!(octet, b' ' | b'\t' | b'\r');
         match self.escape.as_slice() {
-            [b'=', rest @ .., b'\n'] if rest.iter().all(|octet| matches!(octet, b' ' | b'\t' | b'\r')) => {
-                self.escape.clear();
-            }
-            [b'=', rest @ ..] if rest.iter().all(|octet| matches!(octet, b' ' | b'\t' | b'\r')) => {
-                if self.escape.len() > MAX_BLANKS {
+            [b'=', b'\n'] => self.escape.clear(),
+            [b'=', first, .., b'\n'] if blank(first) => self.escape.clear(),
+            [b'=', first, ..] if blank(first) => {
+                if !blank(&octet) || self.escape.len() > MAX_BLANKS {
                     return Err(ErrorKind::QuotedPrintable);
                 }
             }
@@ -417,6 +428,32 @@ mod tests {
         );
         for bad in [&b"a=4"[..], b"=GG", b"=+1", b"=4\n"] {
             assert!(whole(TransferEncoding::QuotedPrintable, bad).is_err(), "{bad:?}");
+        }
+    }
+
+    /// As many blanks as a line may have, after the sign of a soft line break, and one more.
+    #[test]
+    fn soft_line_breaks_end_in_blanks_alone() {
+        let padded = |blanks: usize| [b"a=", &b" \t\r".repeat(333)[..blanks], b"\nb"].concat();
+        for size in [1, 7, 2000] {
+            let read = |text: &[u8]| in_chunks(TransferEncoding::QuotedPrintable, text, size);
+            assert_eq!(read(&padded(997)).unwrap(), b"ab");
+            assert!(read(&padded(998)).is_err());
+            for bad in [&b"a= b\n"[..], b"a=  =\n", b"a= \t3D"] {
+                assert!(read(bad).is_err(), "{bad:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn base64_with_blanks_anywhere_reads_alike() {
+        let text = STANDARD.encode((0..=255).cycle().take(3000).collect::<Vec<u8>>());
+        for every in [4, 5, 8, 63, 64, 65, 300] {
+            let spread = text.as_bytes().chunks(every).collect::<Vec<_>>().join(&b' ');
+            for size in [1, 100, 5000] {
+                let read = in_chunks(TransferEncoding::Base64, &spread, size).unwrap();
+                assert_eq!(STANDARD.encode(read), text, "{every} {size}");
+            }
         }
     }
 

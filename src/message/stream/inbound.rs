@@ -158,6 +158,9 @@ impl Head {
     }
 }
 
+/// Octets that are taken in at a time.
+const PIECE: usize = 32 << 10;
+
 impl InboundStream {
     /// Digests the wire and the documents besides, so that the message can be claimed
     /// ([`AcceptedStream::claim`]). That is two passes of SHA-256 more; to be called before the first octet.
@@ -171,15 +174,19 @@ impl InboundStream {
     /// # Errors
     /// [`InboundError`] if the quarantine fails or the request is no AS2 message; nothing more is to be written then.
     pub fn write(&mut self, wire: &[u8], quarantine: &mut dyn Quarantine) -> Result<(), InboundError> {
-        let mut wanted = self.write_steps(wire, quarantine)?;
-        while let Some(request) = wanted {
-            wanted = self.provide(request.ask(), quarantine)?;
+        // What waits while the key is asked is a piece, however much the caller hands over.
+        for piece in wire.chunks(PIECE) {
+            let mut wanted = self.write_steps(piece, quarantine)?;
+            while let Some(request) = wanted {
+                wanted = self.provide(request.ask(), quarantine)?;
+            }
         }
         Ok(())
     }
 
     /// Takes in the next octets of the body; the decrypting key may answer later. If a key is asked for, all octets were
     /// taken in, and [`InboundStream::provide`] must follow before the next ones: else that key is asked in this thread.
+    /// Octets that cannot be read without the key are copied and kept until it answers: hand over some KiB at a time.
     ///
     /// # Errors
     /// As for [`InboundStream::write`].
