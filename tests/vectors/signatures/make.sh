@@ -45,7 +45,7 @@ printf 'Content-Type: text/plain\r\n\r\nPurchase order 4711\r\n' > content.txt
 
 key rsa -algorithm RSA -pkeyopt rsa_keygen_bits:2048
 key rsa1030 -algorithm RSA -pkeyopt rsa_keygen_bits:1030
-key rsa2049 -algorithm RSA -pkeyopt rsa_keygen_bits:2049
+python3 rsa2049.py > rsa2049.key
 key pss -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048
 key pss-bound -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_pss_keygen_md:sha256 \
     -pkeyopt rsa_pss_keygen_mgf1_md:sha256 -pkeyopt rsa_pss_keygen_saltlen:32
