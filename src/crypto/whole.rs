@@ -2,7 +2,10 @@
 //!
 //! What is encrypted mostly comes in pieces, between layers and for streams alike.
 
-use super::{ContentDecryptor, DigestContext, TagMismatch};
+use std::sync::Arc;
+
+use super::{CipherProvider, ContentDecryptor, ContentEncryptor, CryptoError, DigestContext, TagMismatch};
+use crate::algorithm::CipherAlgorithm;
 
 /// An AEAD with a nonce of 12 octets and a tag of 16, over a buffer that holds all of the content.
 pub(super) trait OneShot: Send + Sync {
@@ -10,12 +13,45 @@ pub(super) trait OneShot: Send + Sync {
     fn open(&self, nonce: [u8; 12], aad: &[u8], content: &mut [u8], tag: &[u8; 16]) -> bool;
 }
 
+/// Ciphers of which some GCM decryptions are taken over; everything else is left to the backend inside.
+pub(super) struct Ciphers<K> {
+    pub(super) inner: Arc<dyn CipherProvider>,
+    /// The key for an algorithm that the library takes, with nonces of 12 octets.
+    pub(super) aead: fn(CipherAlgorithm, &[u8]) -> Option<K>,
+}
+
+impl<K: OneShot + 'static> CipherProvider for Ciphers<K> {
+    fn encryptor(
+        &self,
+        algorithm: CipherAlgorithm,
+        key: &[u8],
+        iv: &[u8],
+        aad: &[u8],
+    ) -> Result<Box<dyn ContentEncryptor>, CryptoError> {
+        self.inner.encryptor(algorithm, key, iv, aad)
+    }
+
+    fn decryptor(
+        &self,
+        algorithm: CipherAlgorithm,
+        key: &[u8],
+        iv: &[u8],
+        aad: &[u8],
+    ) -> Result<Box<dyn ContentDecryptor>, CryptoError> {
+        let pieces = self.inner.decryptor(algorithm, key, iv, aad)?;
+        Ok(match (self.aead)(algorithm, key).zip(iv.try_into().ok()) {
+            Some((aead, nonce)) => Box::new(Whole { aead, nonce, aad: aad.to_vec(), pieces }),
+            None => pieces,
+        })
+    }
+}
+
 /// A decryption that has not begun: all at once by `aead`, or in pieces by `pieces`.
-pub(super) struct Whole<K> {
-    pub(super) aead: K,
-    pub(super) nonce: [u8; 12],
-    pub(super) aad: Vec<u8>,
-    pub(super) pieces: Box<dyn ContentDecryptor>,
+struct Whole<K> {
+    aead: K,
+    nonce: [u8; 12],
+    aad: Vec<u8>,
+    pieces: Box<dyn ContentDecryptor>,
 }
 
 /// Whether GCM may take so much under one nonce (SP 800-38D section 5.2.1.1): not every library counts its blocks.

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{Algorithm, Digest, SHA256, SHA384, SHA512};
 
 use super::rustcrypto::LoadKeyError;
+use super::whole::Ciphers;
 use super::{CryptoProvider, DecryptingKey, DigestValue, KeyLoader, SigningKey};
 use crate::algorithm::DigestAlgorithm;
 
 pub(super) fn provider() -> CryptoProvider {
     let plain = CryptoProvider::rustcrypto();
-    let ciphers = Arc::new(gcm::Ciphers(plain.ciphers().clone()));
+    let ciphers = Arc::new(Ciphers { inner: plain.ciphers().clone(), aead: gcm::aead });
     let verifiers = Arc::new(verify::Verifiers(plain.verifiers().clone()));
     let loader = Arc::new(Loader(plain.key_loader().clone()));
     plain.with_ciphers(ciphers).with_verifiers(verifiers).with_key_loader(loader)

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use graviola::hashing::{Hash, Sha256, Sha384, Sha512};
 
+use super::whole::Ciphers;
 use super::{CryptoProvider, DigestValue};
 use crate::algorithm::DigestAlgorithm;
 
@@ -20,7 +21,7 @@ pub(super) fn provider() -> CryptoProvider {
     if !graviola::util::is_cpu_supported() {
         return plain;
     }
-    let ciphers = Arc::new(gcm::Ciphers(plain.ciphers().clone()));
+    let ciphers = Arc::new(Ciphers { inner: plain.ciphers().clone(), aead: gcm::aead });
     let verifiers = Arc::new(verify::Verifiers(plain.verifiers().clone()));
     let loader = Arc::new(sign::Loader(plain.key_loader().clone()));
     plain.with_ciphers(ciphers).with_verifiers(verifiers).with_key_loader(loader)
