@@ -1,6 +1,7 @@
 //! Payloads, agreements and the bare primitives that every result is read against.
 #![allow(dead_code, unreachable_pub)] // each bench uses its own part of it
 
+pub mod chart;
 pub mod passing;
 #[path = "../../tests/support/mod.rs"]
 pub mod support;

@@ -79,11 +79,29 @@ impl DecryptStream {
 
     /// Appends the plaintext of what is complete so far. The last block is held back, since it may be padding.
     pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        let blocks = self.complete(chunk, out);
+        self.decryptor.update(blocks);
+    }
+
+    /// The same, and digests other octets meanwhile: what was decrypted before.
+    pub(crate) fn push_digesting(
+        &mut self,
+        digest: &mut dyn DigestContext,
+        digested: &[u8],
+        chunk: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        let blocks = self.complete(chunk, out);
+        self.decryptor.digest_and_update(digest, digested, blocks);
+    }
+
+    /// Appends what is complete, still encrypted.
+    fn complete<'a>(&mut self, chunk: &[u8], out: &'a mut Vec<u8>) -> &'a mut [u8] {
         let total = self.carry.len() + chunk.len();
         let keep = if self.block == 1 { 0 } else { held_back(total, self.block) };
         let start = out.len();
         carry_over(&mut self.carry, chunk, keep, out);
-        self.decryptor.update(out.get_mut(start..).unwrap_or_default());
+        out.get_mut(start..).unwrap_or_default()
     }
 
     /// Appends what remains, without its padding if that is good and with it if not; then compares the tag.

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 
 use crate::algorithm::DigestAlgorithm;
-use crate::crypto::content::EncryptStream;
+use crate::crypto::content::{DecryptStream, EncryptStream};
 use crate::crypto::{CryptoError, CryptoProvider, DigestContext, DigestValue};
 use crate::stored::Octets;
 
@@ -132,6 +132,30 @@ impl Digests {
                 }
                 None => stream.push(chunk, out),
             }
+        }
+    }
+
+    /// Digests octets with all algorithms but the first, which takes them later.
+    pub(crate) fn update_all_but_first(&mut self, octets: &[u8]) {
+        self.0.iter_mut().skip(1).for_each(|context| context.update(octets));
+    }
+
+    /// Digests with the first algorithm what it has not taken yet.
+    pub(crate) fn update_first(&mut self, late: &[u8]) {
+        self.0.iter_mut().take(1).for_each(|context| context.update(late));
+    }
+
+    /// Digests `late` with the first algorithm, and decrypts `chunk` meanwhile.
+    pub(crate) fn update_first_and_decrypt(
+        &mut self,
+        late: &[u8],
+        stream: &mut DecryptStream,
+        chunk: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        match self.0.first_mut() {
+            Some(first) => stream.push_digesting(&mut **first, late, chunk, out),
+            None => stream.push(chunk, out),
         }
     }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::carry::Carry;
 use super::content::ContentStage;
 use super::entity::Labels;
+use super::forms::Forms;
 use super::payload::Decoding;
 use super::{Answer, Context, Place, len_u64};
 use crate::cms::compressed::CompressedData;
@@ -98,6 +99,13 @@ impl CmsStage {
     pub(super) fn provide(&mut self, answer: &mut Answer, context: &mut Context<'_>) {
         if let State::Object { object, .. } = &mut self.state {
             object.content.provide(answer, self.place, context);
+        }
+    }
+
+    pub(super) fn forms(&mut self) -> Option<&mut Forms> {
+        match &mut self.state {
+            State::Object { object, .. } => object.content.forms(),
+            State::Start(_) => None,
         }
     }
 

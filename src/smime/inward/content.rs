@@ -68,7 +68,7 @@ impl ContentStage {
                 let named = digest_algorithms(structure, limits.ber_depth);
                 let named: Vec<_> = named.iter().filter_map(DigestAlgorithm::from_oid).collect();
                 let (provider, form) = (&context.terms.provider, context.terms.accept.signed_form);
-                match Forms::start(provider, &context.digests(&named), form) {
+                match Forms::start(provider, &context.digests(&named), form, place.is_sealed()) {
                     Ok(forms) => Self::Signed(Box::new((forms, EntityStage::new(place.inside_signature(), limits)))),
                     Err(_) => Self::Nothing,
                 }
@@ -118,6 +118,15 @@ impl ContentStage {
             Self::Decrypting(decrypting) => decrypting.entity.provide(answer, context),
             Self::Inflating(inflating) => inflating.entity.provide(answer, context),
             Self::Signed(signed) => signed.1.provide(answer, context),
+        }
+    }
+
+    /// The digests under way of the outermost signature in here. One inside a further envelope works beside that.
+    pub(super) fn forms(&mut self) -> Option<&mut Forms> {
+        match self {
+            Self::Nothing | Self::Refused(_) | Self::Waiting { .. } | Self::Decrypting(_) => None,
+            Self::Inflating(inflating) => inflating.entity.forms(),
+            Self::Signed(signed) => Some(&mut signed.0),
         }
     }
 
@@ -201,7 +210,10 @@ impl Decrypting {
     fn decrypt(&mut self, octets: &[u8], context: &mut Context<'_>) {
         let Ok(stream) = &mut self.stream else { return };
         for chunk in octets.chunks(CHUNK) {
-            stream.push(chunk, &mut self.plain);
+            match self.entity.forms() {
+                Some(forms) => forms.decrypt(stream, chunk, &mut self.plain),
+                None => stream.push(chunk, &mut self.plain),
+            }
             self.entity.push(&self.plain, context);
             self.plain.clear();
         }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::cms::CmsStage;
+use super::forms::Forms;
 use super::payload::PayloadStage;
 use super::signed::{SignedStage, WrapperStage};
 use super::{Answer, Context, Place};
@@ -74,6 +75,16 @@ impl BodyStage {
         }
     }
 
+    /// See [`EntityStage::forms`].
+    fn forms(&mut self) -> Option<&mut Forms> {
+        match self {
+            Self::Signed(stage) => stage.forms(),
+            Self::Wrapper(stage) => stage.forms(),
+            Self::Cms(stage) => stage.forms(),
+            Self::Payload(_) | Self::Unread => None,
+        }
+    }
+
     pub(super) fn finish(self, context: &mut Context<'_>) -> Passed {
         match self {
             Self::Payload(stage) => Passed::Payload(stage.finish(context)),
@@ -132,6 +143,14 @@ impl EntityStage {
     pub(super) fn provide(&mut self, answer: &mut Answer, context: &mut Context<'_>) {
         if let State::Body { body, .. } = &mut self.state {
             body.provide(answer, context);
+        }
+    }
+
+    /// The digests under way of the outermost signature in here.
+    pub(super) fn forms(&mut self) -> Option<&mut Forms> {
+        match &mut self.state {
+            State::Body { body, .. } => body.forms(),
+            State::Head(_) => None,
         }
     }
 

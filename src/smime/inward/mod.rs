@@ -71,6 +71,11 @@ impl Place {
     const OUTERMOST: Self =
         Self { exposure: Exposure::Open, signed: false, compressed: false, outermost: true, depth: 0 };
 
+    /// Whether an envelope stands around.
+    fn is_sealed(self) -> bool {
+        self.exposure != Exposure::Open
+    }
+
     fn inside(self) -> Self {
         Self { outermost: false, depth: self.depth + 1, ..self }
     }

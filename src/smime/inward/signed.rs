@@ -155,6 +155,10 @@ impl SignedStage {
         }
     }
 
+    pub(super) fn forms(&mut self) -> Option<&mut Forms> {
+        self.parts.open.as_mut().map(|(forms, _)| forms)
+    }
+
     pub(super) fn finish(mut self, context: &mut Context<'_>) -> SignedParts {
         let Self { place, micalg, splitter, parts } = &mut self;
         splitter.end(&mut |piece| parts.piece(piece, *place, micalg, context));
@@ -206,7 +210,8 @@ impl SignedBodies {
 
     fn begin(&mut self, place: Place, micalg: &[DigestAlgorithm], context: &mut Context<'_>) {
         let entity = EntityStage::new(place.inside_signature(), &context.terms.limits);
-        match Forms::start(&context.terms.provider, &context.digests(micalg), context.terms.accept.signed_form) {
+        let (provider, form) = (&context.terms.provider, context.terms.accept.signed_form);
+        match Forms::start(provider, &context.digests(micalg), form, place.is_sealed()) {
             Ok(forms) => self.open = Some((forms, entity)),
             Err(error) => self.content = Some(Err(ReceiveError::UnsupportedMicAlgorithms(error.to_string()))),
         }
@@ -301,6 +306,13 @@ impl WrapperStage {
     pub(super) fn provide(&mut self, answer: &mut Answer, context: &mut Context<'_>) {
         if let Wrapper::Around { entity, .. } = &mut self.state {
             entity.provide(answer, context);
+        }
+    }
+
+    pub(super) fn forms(&mut self) -> Option<&mut Forms> {
+        match &mut self.state {
+            Wrapper::Around { entity, .. } => entity.forms(),
+            Wrapper::Undecided { .. } | Wrapper::Documents(_) => None,
         }
     }
 
