@@ -33,7 +33,8 @@ libas2() {
     # libas2 unwraps PKCS #1 v1.5 with a call that Node has taken away (20.11.1 and later).
     local node=(node)
     node --security-revert=CVE-2023-46809 -e 0 > /dev/null 2>&1 && node+=(--security-revert=CVE-2023-46809)
-    AS2_LIBAS2_MODULES="$target/libas2" "${node[@]}" "$peers/libas2.mjs" "$@"
+    # Its time grows faster than the payload.
+    AS2_LIBAS2_MODULES="$target/libas2" timeout 60 "${node[@]}" "$peers/libas2.mjs" "$@"
 }
 
 bouncy() { java -Xmx3g -cp "$target/classes:$bouncy_jars" Bouncy "$@"; }
@@ -83,7 +84,7 @@ for size in "${sizes[@]}"; do
         esac
         echo "timing $who, $size octets" >&2
         "${run[@]}" >> "$work/times" 2> "$work/log" ||
-            { echo "left out: $who, $size octets: $(tail -n 1 "$work/log")" >&2; }
+            { echo "left out: $who, $size octets: $(grep -m 1 -i error "$work/log" || true)" >&2; }
     done
 done
 
