@@ -93,6 +93,9 @@ import sys
 
 rows = {}
 for line in open(sys.argv[1]):
+    # Node warns on its standard output.
+    if len(line.split()) != 4:
+        continue
     who, operation, octets, seconds = line.split()
     rows.setdefault(who, {})[operation, int(octets)] = float(seconds)
 columns = [(operation, size) for size in (4096, 1 << 20, 50 << 20) for operation in ("make", "open")]
