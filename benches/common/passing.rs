@@ -43,7 +43,7 @@ pub fn send(us: &Identity, partner: &Partner, payload: &[u8]) -> OutboundEnd {
 
 /// Opens a message and drops its payload.
 pub fn receive(us: &Identity, partner: &Partner, request: &http::Request<Bytes>) -> Box<AcceptedStream> {
-    let (parts, ()) = request.clone().map(|_| ()).into_parts();
+    let (parts, _) = request.clone().into_parts();
     let mut stream = MessageParser::new(Limits::default()).head(&parts).unwrap().stream(us, Some(partner), now());
     let mut quarantine = SingleDocument::new(Nowhere);
     for piece in request.body().chunks(PIECE) {
@@ -72,7 +72,10 @@ pub fn exchange((us, partner): (&Identity, &Partner), them: (&Identity, &Partner
     let mut outbound = timed(&mut taken.sending, || MessageBuilder::new(us, partner).stream(head, now()).unwrap());
     let (parts, ()) = outbound.head().to_request().into_parts();
     let mut inbound = timed(&mut taken.receiving, || {
-        MessageParser::new(Limits::default()).head(&parts).unwrap().stream(them.0, Some(them.1), now())
+        // The default limit is 1 GiB.
+        let mut limits = Limits::default();
+        limits.body = u64::MAX;
+        MessageParser::new(limits).head(&parts).unwrap().stream(them.0, Some(them.1), now())
     });
     let (mut quarantine, mut wire, mut left) = (SingleDocument::new(Nowhere), Vec::new(), length);
     while left > 0 {
