@@ -27,7 +27,8 @@ use crate::smime::peel::{PeelTerms, peel};
 use crate::step::{KeyRequest, Step};
 
 /// A request whose body passes by in chunks of any length. Memory stays bounded, whatever the body's length: some
-/// buffers of 32 KiB for each layer.
+/// buffers of 32 KiB for each layer. An envelope inside a compressed layer, which nobody is known to send, may besides hold
+/// what one such buffer inflates to, until its key has answered.
 ///
 /// Documents go into the caller's [`Quarantine`] while they arrive; whether they may be used, only
 /// [`InboundStream::finish`] tells. A stream that is dropped has acknowledged nothing.
